@@ -1,0 +1,270 @@
+# Brings what Hoplab needs and is not there yet: Node, npm packages, Debian packages.
+#
+# Sourced by scripts/hoplab, scripts/test.sh and scripts/check.sh, which set `here` to their own path
+# and call `bootstrap`; run by itself, it brings everything that a lab needs, whoever runs it, and ends.
+# Where nothing is missing it starts no process: it runs before every command.
+#
+# Sets root (of the project), node (to run TypeScript with), and adds the sbin directories to PATH.
+# shellcheck shell=sh disable=SC2034,SC3013,SC2154
+# (variables are for who sources this; dash, bash and busybox all know -nt; eval sets the lists)
+
+# Node's own type stripping came, without a flag, with this version.
+oldest_node=22.18
+
+say() { printf 'hoplab: %s\n' "$*" >&2; }
+
+# This machine cannot: the message says what is missing and how to mend it.
+cannot() {
+  say "$@"
+  exit 3
+}
+
+# bootstrap [dev] [commands] [everyone]
+#   dev       the development packages too (tests, linters)
+#   commands  the kernel's tools too: ip, nft, tcpdump, ...
+#   everyone  and what they take for users other than this one
+bootstrap() {
+  root=$(CDPATH='' cd -P -- "${here%/*}/.." && pwd) || exit 3
+  case :$PATH: in
+    *:/usr/sbin:*) ;;
+    *) PATH=$PATH:/usr/sbin:/sbin ;;
+  esac
+  export PATH
+  dev='' commands='' everyone=''
+  for part in "$@"; do
+    case $part in
+      dev) dev=yes ;;
+      commands) commands=yes ;;
+      everyone) everyone=yes ;;
+    esac
+  done
+
+  if packages_are_there && find_node && { [ -z "$commands" ] || commands_are_there; }; then
+    return
+  fi
+  # One at a time: two commands may start in a fresh clone together.
+  exec 9<"$root"
+  if command -v flock >/dev/null; then flock 9; fi
+  # Before the npm packages, so that a machine that cannot run a lab at all says so at once.
+  [ -z "$commands" ] || install_commands
+  install_packages
+  exec 9<&-
+}
+
+# --- npm packages and Node -----------------------------------------------------------------------
+
+# npm writes node_modules/.package-lock.json last: where it is missing, an install broke off.
+packages_are_there() {
+  installed=$root/node_modules/.package-lock.json
+  if [ ! -e "$installed" ]; then
+    why='node_modules is missing'
+  elif [ "$root/package-lock.json" -nt "$installed" ]; then
+    why='package-lock.json has changed'
+  elif [ -n "$dev" ] && [ ! -e "$root/node_modules/tap/package.json" ]; then
+    why='the development packages are missing'
+  else
+    return 0
+  fi
+  return 1
+}
+
+# Looks for a Node that runs TypeScript. The stamp holds two lines, the `node` of the PATH when it
+# was looked at, and the one that was chosen then, so that asking node its version happens once.
+find_node() {
+  own_node=$root/node_modules/.bin/node
+  path_node=$(command -v node)
+  stamp=$root/node_modules/.hoplab/node
+  if [ "$path_node" = "$own_node" ]; then
+    node=$own_node
+    return 0
+  fi
+  if [ -r "$stamp" ]; then
+    { read -r looked_at && read -r node; } <"$stamp"
+    [ "$node" != own ] || node=$own_node
+    if [ "$looked_at" = "$path_node" ] && [ -x "$node" ] && [ ! "$node" -nt "$stamp" ]; then
+      return 0
+    fi
+  fi
+  node=$([ -z "$path_node" ] || "$path_node" -p 'process.features.typescript ? process.execPath : ""' 2>/dev/null)
+  if [ -n "$node" ]; then
+    stamp_node "$node"
+  elif [ -x "$own_node" ]; then
+    node=$own_node
+    stamp_node own
+  else
+    return 1
+  fi
+}
+
+# A tree that another user owns keeps no stamp; then node is asked each time.
+stamp_node() {
+  { mkdir -p "${stamp%/*}" && printf '%s\n' "$path_node" "$1" >"$stamp"; } 2>/dev/null || return 0
+}
+
+install_packages() {
+  if ! command -v npm >/dev/null; then
+    cannot 'npm is missing; Debian, Ubuntu: sudo apt-get install -y nodejs npm, others: https://nodejs.org/en/download'
+  fi
+  # Who has the development packages keeps them.
+  [ ! -e "$root/node_modules/tap/package.json" ] || dev=yes
+  kind=--include=dev
+  [ -n "$dev" ] || kind=--omit=dev
+  if ! packages_are_there; then
+    # A checkout may have touched the lock file and left its content as it was.
+    if [ "$why" = 'package-lock.json has changed' ] &&
+      cmp -s "$root/package-lock.json" "$root/node_modules/.hoplab/package-lock.json"; then
+      touch "$installed"
+    else
+      say "installing npm packages ($why)"
+      run_npm ci "$kind" || exit 3
+      mkdir -p "$root/node_modules/.hoplab"
+      cp "$root/package-lock.json" "$root/node_modules/.hoplab/"
+      built=''
+    fi
+  fi
+  # Looked for each time: npm prunes this package when it installs others.
+  if ! find_node; then
+    say "installing Node 24 from npm (${path_node:-no node} is older than $oldest_node)"
+    run_npm install --no-save "$kind" node@24 || exit 3
+    find_node || cannot 'npm installed node@24, but node_modules/.bin/node does not run; is ignore-scripts on?'
+  fi
+  # tap is generated from its list of plugins; left alone, the first test run would do this.
+  if [ -n "$dev" ] && [ -n "${built+fresh}" ]; then
+    (cd "$root" && PATH=${node%/*}:$PATH quietly "$node" node_modules/tap/dist/esm/run.mjs build) || exit 3
+  fi
+  # Under sudo, the files belong to whom the clone belongs.
+  [ "$(id -u)" != 0 ] || chown -R --reference="$root" "$root/node_modules" 2>/dev/null || return 0
+}
+
+# npm runs on the system's own node: Debian's npm does not work with any other. What npm puts
+# into the PATH of its scripts (node_modules/.bin, with our node in it) is taken out again.
+run_npm() (
+  clean=''
+  IFS=:
+  for entry in $PATH; do
+    case $entry in
+      */node_modules/.bin) ;;
+      *) clean=${clean:+$clean:}$entry ;;
+    esac
+  done
+  unset IFS
+  PATH=$clean
+  cd "$root" || exit 3
+  quietly npm "$@" --ignore-scripts=false --no-audit --no-fund --loglevel=error
+)
+
+# Runs a command and shows what it printed only when it failed.
+quietly() {
+  log=$(mktemp) || return 1
+  if "$@" >"$log" 2>&1 </dev/null; then
+    rm -f "$log"
+  else
+    cat "$log" >&2
+    rm -f "$log"
+    say "failed: $*"
+    return 1
+  fi
+}
+
+# --- the kernel's tools, from the distribution ---------------------------------------------------
+
+# need COMMAND DEBIAN FEDORA ALPINE ARCH: the package that brings the command, per distribution
+need() {
+  command -v "$1" >/dev/null && return
+  missing="$missing $1"
+  add_package debian "$2"
+  add_package fedora "$3"
+  add_package alpine "$4"
+  add_package arch "$5"
+}
+
+# add_package LIST NAME, once
+add_package() {
+  eval "list=\$$1"
+  case "$list " in
+    *" $2 "*) ;;
+    *) eval "$1=\"\$list \$2\"" ;;
+  esac
+}
+
+commands_are_there() {
+  [ -e /proc/self/ns/net ] || return 1
+  missing='' debian='' fedora='' alpine='' arch=''
+  need ip iproute2 iproute iproute2 iproute2
+  need iptables iptables iptables-nft iptables iptables-nft
+  need nft nftables nftables nftables nftables
+  need conntrack conntrack conntrack-tools conntrack-tools conntrack-tools
+  need tcpdump tcpdump tcpdump tcpdump tcpdump
+  need ping iputils-ping iputils iputils-ping iputils
+  need curl curl curl curl curl
+  need haproxy haproxy haproxy haproxy haproxy
+  need socat socat socat socat socat
+  need ethtool ethtool ethtool ethtool ethtool
+  need ipset ipset ipset ipset ipset
+  need perl perl-base perl-interpreter perl perl
+  for tool in nsenter unshare flock setsid setpriv; do
+    need $tool util-linux util-linux util-linux util-linux
+  done
+  # Only who is not root needs it, for the ids of a user namespace.
+  if ! command -v newuidmap >/dev/null && { [ -n "$everyone" ] || [ "$(id -u)" != 0 ]; }; then
+    need newuidmap uidmap shadow-utils shadow-uidmap shadow
+  fi
+  [ -z "$missing" ]
+}
+
+install_commands() {
+  if [ ! -e /proc/self/ns/net ]; then
+    cannot "this needs Linux; with Vagrant: vagrant up && vagrant ssh -c 'cd /vagrant && npm run lab scenario-4'"
+  fi
+  commands_are_there && return
+  if ! command -v apt-get >/dev/null; then
+    say "these commands are missing:$missing"
+    cannot "install them with: $(command_of_distribution)"
+  elif [ "$(id -u)" != 0 ]; then
+    say "these commands are missing:$missing; install them with:"
+    echo "sudo apt-get install -y --no-install-recommends$debian" >&2
+    exit 3
+  fi
+  say "installing Debian packages:$debian"
+  # shellcheck disable=SC2086 # a list of words
+  (without_starting_services apt_install $debian) || exit 3
+  commands_are_there || cannot "installed, but still missing:$missing"
+}
+
+command_of_distribution() {
+  if command -v dnf >/dev/null; then
+    echo "sudo dnf install -y$fedora"
+  elif command -v apk >/dev/null; then
+    echo "doas apk add$alpine"
+  elif command -v pacman >/dev/null; then
+    echo "sudo pacman -S --needed$arch"
+  else
+    echo "your package manager; Debian calls the packages$debian"
+  fi
+}
+
+# The package lists are fetched only where what stands does not do: they are the slow part.
+apt_install() {
+  export DEBIAN_FRONTEND=noninteractive
+  set -- apt-get -y -q -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 install --no-install-recommends "$@"
+  "$@" >/dev/null 2>&1 </dev/null || { quietly apt-get -q update; quietly "$@"; }
+}
+
+# Runs in a subshell. Debian asks policy-rc.d before it starts a service; 101 means no.
+without_starting_services() {
+  policy=/usr/sbin/policy-rc.d
+  if [ ! -e "$policy" ]; then
+    trap 'rm -f "$policy"' EXIT
+    trap 'exit 130' INT TERM HUP
+    printf '#!/bin/sh\nexit 101\n' >"$policy" && chmod +x "$policy"
+  fi
+  "$@"
+}
+
+case ${0##*/} in
+  bootstrap.sh)
+    here=$0
+    case $here in */*) ;; *) here=./$here ;; esac
+    bootstrap commands everyone
+    ;;
+esac

@@ -1,0 +1,63 @@
+#!/bin/sh
+# Runs the checks, the named ones or all of them, each to its end; fails when one of them did.
+#   sh scripts/check.sh lint types
+# shellcheck disable=SC1091,SC2154,SC2317 # node and root come from bootstrap.sh; steps are called by name
+here=$0
+case $here in */*) ;; *) here=./$here ;; esac
+. "${here%/*}/bootstrap.sh"
+bootstrap dev
+PATH=${node%/*}:$root/node_modules/.bin:$PATH
+cd "$root" || exit
+
+run_step() {
+  case $1 in
+    # test/errors holds lab files that are wrong on purpose.
+    format) prettier --log-level warn --write . '!test/errors/**' ;;
+    format:check) prettier --log-level warn --check . '!test/errors/**' ;;
+    lint) node scripts/lint.ts ;;
+    types) tsc --project . ;;
+    layers) node scripts/layers.ts ;;
+    dead) knip ;;
+    shell) shell ;;
+    unit) unit ;;
+    golden) UPDATE_GOLDEN=1 unit ;;
+    *)
+      say "no check is called $1"
+      return 2
+      ;;
+  esac
+}
+
+shell() {
+  for file in scripts/*.sh scripts/hoplab .ci/run; do
+    read -r first <"$file"
+    case $first in
+      *bash) bash -n "$file" || return ;;
+      *) sh -n "$file" || return ;;
+    esac
+  done
+  # Not every machine has it.
+  ! command -v shellcheck >/dev/null || shellcheck scripts/*.sh scripts/hoplab .ci/run
+}
+
+# What needs no kernel: everything but test/netns and the labs.
+unit() {
+  # shellcheck disable=SC2046 # a list of file names of ours
+  HOPLAB_PURE_TESTS='' sh scripts/test.sh $(find test -name '*.test.ts' ! -path 'test/netns/*' ! -path test/labs.test.ts | sort)
+}
+
+[ $# -gt 0 ] || set -- format:check lint types layers dead shell unit
+failed=''
+for step in "$@"; do
+  [ $# = 1 ] || echo "== $step"
+  began=$(date +%s)
+  if run_step "$step"; then result=ok; else
+    result=failed
+    failed="$failed $step"
+  fi
+  [ $# = 1 ] || echo "== $step: $result, $(($(date +%s) - began)) s"
+done
+[ -z "$failed" ] || {
+  [ $# = 1 ] || say "failed:$failed"
+  exit 1
+}

@@ -1,0 +1,122 @@
+/**
+ * A NAT gateway: lets private addresses open connections outwards, and nobody open one inwards.
+ *
+ * Kernel: a netns with one ENI in a subnet. Packets that the VPC's router hands to it leave by the same ENI with its own
+ * private address as their source; where there is an Elastic IP, the internet gateway then maps that one. Conntrack is
+ * its memory. A connection that was silent for longer than the idle time-out is forgotten, and its next packet from
+ * inside is answered with RST.
+ *
+ * Packet's story: pod 10.0.3.50 -> nat eth0 (conntrack: new) -> source 10.0.1.50:1024-65535 -> VPC router -> IGW.
+ *
+ * @fidelity same - zonal, stateful, no security group, no answer to ping, idle RST, 55,000 connections a destination,
+ *   TCP, UDP and ICMP only, no TCP or ICMP fragments; simplified - one Elastic IP a gateway
+ * @see https://docs.aws.amazon.com/vpc/latest/userguide/vpc-nat-gateway.html "NAT gateway basics"
+ * @see https://docs.aws.amazon.com/vpc/latest/userguide/nat-gateway-troubleshooting.html "Internet connection drops after 350 seconds"
+ */
+
+import * as z from 'zod';
+
+import { because } from '../base/because.ts';
+import type { SourceRef } from '../base/diagnostic.ts';
+import type { NetnsName } from '../base/names.ts';
+import { Fragment } from '../kernel/fragment.ts';
+import type { NftChain, NftSet } from '../kernel/state.ts';
+import { routerSysctls, sysctl } from '../kernel/sysctl.ts';
+import { durationSchema, ipv4Schema } from '../source/scalar.ts';
+import { type NetworkInterface, planPrimaryLink } from './network-interface.ts';
+
+/** Fixed on AWS; a lab may shorten it, so that one can watch it. @see vpc-nat-gateway.html "350 seconds" */
+export const IDLE_TIMEOUT_MS = 350_000;
+/** To each unique destination (address, port, protocol). @see vpc-nat-gateway.html "NAT gateway basics" */
+export const CONNECTIONS_PER_DESTINATION = 55_000;
+/** @see vpc-nat-gateway.html: a NAT gateway uses ports 1024-65535 */
+const SOURCE_PORTS = '1024-65535';
+
+export const NatGatewaySpec = z.strictObject({
+  subnet: z.string(),
+  address: ipv4Schema.optional(),
+  elasticIp: ipv4Schema.optional(),
+  connectivity: z.enum(['public', 'private']).default('public'),
+  idleTimeout: durationSchema.default(IDLE_TIMEOUT_MS),
+  connectionsPerDestination: z.int().min(1).max(CONNECTIONS_PER_DESTINATION).default(
+    CONNECTIONS_PER_DESTINATION,
+  ),
+  /** True once it was deleted: the routes to it are still there, in the state "blackhole". */
+  deleted: z.boolean().default(false),
+});
+
+export interface NatGateway {
+  readonly name: string;
+  readonly netns: NetnsName;
+  readonly eni: NetworkInterface;
+  readonly idleTimeoutSeconds: number;
+  readonly connectionsPerDestination: number;
+  readonly at: SourceRef;
+}
+
+const TABLE = { family: 'ip', table: 'nat-gateway' } as const;
+
+export function planNatGateway(gateway: NatGateway): Fragment {
+  const { netns, eni } = gateway;
+  const why = because('nat-gateway', `nat/${gateway.name}`, gateway.at);
+  const address = eni.addresses[0].address;
+  const set = (type: 'set' | 'counter', name: string, body: string): NftSet => ({
+    kind: 'nft-set',
+    netns,
+    ...TABLE,
+    type,
+    set: name,
+    body,
+  });
+  const chain = (name: string, hook: string, rules: readonly string[]): NftChain => ({
+    kind: 'nft-chain',
+    netns,
+    ...TABLE,
+    chain: name,
+    hook,
+    rules,
+  });
+  const seconds = Math.max(1, Math.round(gateway.idleTimeoutSeconds));
+  const limit = gateway.connectionsPerDestination;
+  const timeouts = ['tcp_timeout_established', 'udp_timeout', 'udp_timeout_stream', 'icmp_timeout'];
+  return new Fragment()
+    .add(
+      why,
+      { kind: 'netns', netns, defaultRules: true },
+      ...routerSysctls(netns, [eni.link]),
+      // A forgotten connection stays forgotten: it is not picked up again in its middle.
+      sysctl(netns, 'net/netfilter/nf_conntrack_tcp_loose', 0),
+      sysctl(netns, 'net/netfilter/nf_conntrack_tcp_be_liberal', 1),
+      ...timeouts.map((key) => sysctl(netns, `net/netfilter/nf_conntrack_${key}`, seconds)),
+    )
+    .addAll(planPrimaryLink(eni, why))
+    .add(
+      why,
+      { kind: 'nft-table', netns, ...TABLE },
+      // Named like the CloudWatch metrics of a NAT gateway.
+      set('counter', 'ErrorPortAllocation', ''),
+      set('counter', 'IdleTimeoutCount', ''),
+      set('set', 'tcp-connections', 'type ipv4_addr . inet_service; size 65535; flags dynamic;'),
+      set('set', 'udp-connections', 'type ipv4_addr . inet_service; size 65535; flags dynamic;'),
+      set('set', 'icmp-connections', 'type ipv4_addr; size 65535; flags dynamic;'),
+      // Before conntrack puts fragments together again (priority -400).
+      chain('fragments', 'type filter hook prerouting priority -450; policy accept;', [
+        'ip frag-off & 16383 != 0 meta l4proto { icmp, tcp } counter drop',
+      ]),
+      chain('forward', 'type filter hook forward priority 0; policy drop;', [
+        'meta l4proto != { icmp, tcp, udp } counter drop',
+        'ct state established,related accept',
+        'ct state invalid meta l4proto tcp counter name "IdleTimeoutCount" reject with tcp reset',
+        'ct state invalid counter drop',
+        `meta l4proto tcp add @tcp-connections { ip daddr . tcp dport ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
+        `meta l4proto udp add @udp-connections { ip daddr . udp dport ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
+        `meta l4proto icmp add @icmp-connections { ip daddr ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
+        'accept',
+      ]),
+      chain('postrouting', 'type nat hook postrouting priority 100; policy accept;', [
+        `meta l4proto { tcp, udp } snat to ${address}:${SOURCE_PORTS} fully-random`,
+        `snat to ${address}`,
+      ]),
+      chain('input', 'type filter hook input priority 0; policy drop;', []),
+    );
+}

@@ -1,0 +1,357 @@
+/**
+ * Fold 2: what the files say to what is: every name bound, every address given, every pod placed.
+ *
+ * The result is complete and depends on nothing but the files: the same lab is the same cloud, always.
+ */
+
+import {
+  type AddressMapping,
+  type InternetGateway,
+} from './aws/internet-gateway.ts';
+import { AddressBook } from './aws/subnet.ts';
+import { pinAddresses, resolveVpc, resolveVpcGround, type Vpc, type VpcGround } from './aws/vpc.ts';
+import { type Diagnostics, renderSourceRef, type SourceRef, suggest } from './base/diagnostic.ts';
+import { hashModulo } from './base/hash.ts';
+import {
+  type Cidr,
+  cidr,
+  contains,
+  type Ipv4,
+  NOT_ROUTED_ON_THE_INTERNET,
+  nth,
+  size,
+} from './base/ip.ts';
+import { type NetnsName } from './base/names.ts';
+import {
+  type Node,
+  type NodeGround,
+  type PinSpec,
+  pinNodeAddresses,
+  podCapacity,
+  resolveNode,
+  resolveNodeGround,
+} from './eks/node.ts';
+import { excludedCidrs } from './eks/snat.ts';
+import { type CniSettings, type Pod } from './eks/vpc-cni.ts';
+import { INTERNET_NETNS, type InternetHost, resolveInternetHost } from './internet/host.ts';
+import { expandPods } from './k8s/controller.ts';
+import { podReference } from './k8s/pod.ts';
+import { type Placement, schedule } from './k8s/scheduler.ts';
+import type { LabSpec } from './lab.ts';
+import type { Where } from './source/yaml.ts';
+
+/** Anything of a lab that one can name, enter or send from. */
+export interface Thing {
+  /** `kind/name`, or the kind alone where the name says no more. */
+  readonly reference: string;
+  readonly kind: ThingKind;
+  readonly netns: NetnsName;
+  /** The address it is reached at; an internet gateway and a VPC have none. */
+  readonly address: Ipv4 | undefined;
+  /** False for what answers nobody and runs no programs of its own. */
+  readonly isEndpoint: boolean;
+  readonly at: SourceRef | undefined;
+}
+
+export type ThingKind = 'pod' | 'node' | 'instance' | 'internet' | 'nat' | 'igw' | 'vpc';
+
+export interface Cluster {
+  readonly vpc: string;
+  readonly settings: CniSettings;
+  readonly excludedCidrs: readonly Cidr[];
+  readonly nodes: ReadonlyMap<string, Node>;
+}
+
+export interface Cloud {
+  readonly name: string;
+  readonly vpcs: ReadonlyMap<string, Vpc>;
+  readonly cluster: Cluster | undefined;
+  readonly pods: readonly Pod[];
+  readonly internetHosts: readonly InternetHost[];
+  readonly things: ReadonlyMap<string, Thing>;
+}
+
+/** Where Elastic IPs come from that the lab does not pin: a documentation block (RFC 5737). */
+const ELASTIC_POOL = cidr('203.0.113.0/24');
+
+export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
+  const { file, where } = lab;
+  const book = new AddressBook(diagnostics);
+  const grounds = new Map<string, VpcGround>();
+  for (const [name, spec] of Object.entries(file.vpcs)) {
+    const ground = resolveVpcGround(name, spec, where.in('vpcs', name), diagnostics);
+    grounds.set(name, ground);
+  }
+  const internetHosts = Object.entries(file.internet).map(([name, spec]) =>
+    resolveInternetHost(name, spec, where.in('internet', name), diagnostics),
+  );
+  const elastic = elasticAddresses(lab, internetHosts, diagnostics);
+
+  // Every pinned address is entered before anybody is given one.
+  const nodes = resolveNodes(lab, grounds, diagnostics);
+  for (const [name, spec] of Object.entries(file.vpcs)) {
+    const ground = grounds.get(name);
+    if (ground !== undefined) pinAddresses(ground, spec, book, where.in('vpcs', name));
+  }
+  for (const { ground, placements } of nodes.placed) {
+    pinNodeAddresses(ground, placements, nodes.pins, book);
+  }
+
+  const resolvedNodes = new Map<string, Node>();
+  for (const { ground, placements } of nodes.placed) {
+    const node = resolveNode(
+      ground,
+      placements,
+      { pins: nodes.pins, book, settings: nodes.settings, elastic },
+      diagnostics,
+    );
+    if (node !== undefined) resolvedNodes.set(node.name, node);
+  }
+  const vpcs = new Map<string, Vpc>();
+  for (const [name, spec] of Object.entries(file.vpcs)) {
+    const ground = grounds.get(name);
+    if (ground === undefined) continue;
+    const nodeInterfaces =
+      file.cluster?.vpc === name
+        ? [...resolvedNodes.values()].flatMap((node) => node.interfaces)
+        : [];
+    const needs = { book, elastic, nodeInterfaces };
+    vpcs.set(name, resolveVpc(ground, spec, needs, where.in('vpcs', name), diagnostics));
+  }
+
+  const cluster: Cluster | undefined =
+    file.cluster === undefined
+      ? undefined
+      : {
+          vpc: file.cluster.vpc,
+          settings: nodes.settings,
+          excludedCidrs: excludedCidrs(nodes.settings, where.in('cluster', 'cni'), diagnostics),
+          nodes: resolvedNodes,
+        };
+  const pods = [...resolvedNodes.values()].flatMap((node) => node.pods);
+  return {
+    name: lab.name,
+    vpcs,
+    cluster,
+    pods,
+    internetHosts,
+    things: nameThings(vpcs, resolvedNodes, pods, internetHosts, diagnostics),
+  };
+}
+
+interface PlacedNodes {
+  readonly placed: readonly { ground: NodeGround; placements: readonly Placement[] }[];
+  readonly pins: ReadonlyMap<string, { spec: PinSpec; where: Where }>;
+  readonly settings: CniSettings;
+}
+
+function resolveNodes(
+  lab: LabSpec,
+  grounds: ReadonlyMap<string, VpcGround>,
+  diagnostics: Diagnostics,
+): PlacedNodes {
+  const { cluster } = lab.file;
+  const where = lab.where.in('cluster');
+  if (cluster === undefined) {
+    const nowhere = lab.manifests.pods[0] ?? lab.manifests.workloads[0];
+    if (nowhere !== undefined) {
+      diagnostics.error(
+        'no-cluster',
+        nowhere.at,
+        `"${nowhere.name}" has no node to run on: lab.yaml declares no cluster`,
+        'add "cluster: { vpc: …, nodes: { node-1: { subnet: … } } }"',
+      );
+    }
+    return { placed: [], pins: new Map(), settings: {} as CniSettings };
+  }
+  const vpc = grounds.get(cluster.vpc);
+  if (vpc === undefined) {
+    diagnostics.error(
+      'unknown-vpc',
+      where.at('vpc'),
+      `the cluster is in VPC "${cluster.vpc}", which is not declared`,
+      suggest(cluster.vpc, grounds.keys()),
+    );
+    return { placed: [], pins: new Map(), settings: cluster.cni };
+  }
+  const nodes: NodeGround[] = [];
+  for (const [name, spec] of Object.entries(cluster.nodes)) {
+    const at = where.in('nodes', name);
+    const node = resolveNodeGround(vpc, name, spec, cluster.cni, at, diagnostics);
+    if (node !== undefined) nodes.push(node);
+  }
+  const scheduling = nodes.map((node) => ({
+    name: node.name,
+    labels: node.labels,
+    capacity: podCapacity(node),
+    instanceType: node.instanceType.name,
+  }));
+  const specs = expandPods(lab.manifests, scheduling, diagnostics);
+  const references = specs.map((pod) => podReference(pod.namespace, pod.name));
+  const pins = new Map<string, { spec: PinSpec; where: Where }>();
+  for (const [reference, spec] of Object.entries(cluster.pins)) {
+    const at = where.in('pins', reference);
+    if (references.includes(reference)) pins.set(reference, { spec, where: at });
+    else {
+      diagnostics.error(
+        'unknown-pod',
+        at.keyAt(),
+        `pin for "${reference}", which no manifest makes`,
+        suggest(reference, references),
+      );
+    }
+  }
+  const nodePins = new Map(
+    [...pins].flatMap(([reference, { spec, where: at }]) =>
+      spec.node === undefined ? [] : [[reference, { node: spec.node, at: at.at('node') }] as const],
+    ),
+  );
+  const placements = schedule(specs, scheduling, nodePins, diagnostics);
+  return {
+    placed: nodes.map((ground) => ({
+      ground,
+      placements: placements.filter((placement) => placement.node === ground.name),
+    })),
+    pins,
+    settings: cluster.cni,
+  };
+}
+
+/** Gives out public addresses: the pinned ones, each once, and others that nobody pinned. */
+function elasticAddresses(
+  lab: LabSpec,
+  hosts: readonly InternetHost[],
+  diagnostics: Diagnostics,
+): (claimant: string, pinned: Ipv4 | undefined, at: SourceRef) => Ipv4 {
+  const owner = new Map<Ipv4, string>(hosts.map((host) => [host.address, `internet/${host.name}`]));
+  const pinnedAnywhere = new Set<string>();
+  const collect = (value: unknown): void => {
+    if (typeof value !== 'object' || value === null) return;
+    for (const [key, child] of Object.entries(value)) {
+      if (key === 'elasticIp' && typeof child === 'string') pinnedAnywhere.add(child);
+      else collect(child);
+    }
+  };
+  collect(lab.file);
+  return (claimant, pinned, at) => {
+    if (pinned === undefined) {
+      const usable = size(ELASTIC_POOL) - 2;
+      const start = hashModulo(`elastic/${claimant}`, usable);
+      for (let step = 0; step < usable; step += 1) {
+        const address = nth(ELASTIC_POOL, 1 + ((start + step) % usable));
+        if (owner.has(address) || pinnedAnywhere.has(address)) continue;
+        owner.set(address, claimant);
+        return address;
+      }
+      diagnostics.error(
+        'no-elastic-ip',
+        at,
+        `${claimant} gets no Elastic IP: ${ELASTIC_POOL} is used up`,
+      );
+      return nth(ELASTIC_POOL, 1);
+    }
+    const block = NOT_ROUTED_ON_THE_INTERNET.find((one) => contains(one, pinned));
+    if (block !== undefined) {
+      diagnostics.error(
+        'not-a-public-address',
+        at,
+        `${claimant} has the Elastic IP ${pinned}, which lies in ${block} and is not routed on the internet`,
+        `take a public one, for example of ${ELASTIC_POOL}`,
+      );
+    }
+    const there = owner.get(pinned);
+    if (there !== undefined) {
+      diagnostics.error(
+        'elastic-ip-taken',
+        at,
+        `${claimant} wants the public address ${pinned}, which ${there} has`,
+        'take another, or leave it out to have one allocated',
+      );
+    }
+    owner.set(pinned, claimant);
+    return pinned;
+  };
+}
+
+function nameThings(
+  vpcs: ReadonlyMap<string, Vpc>,
+  nodes: ReadonlyMap<string, Node>,
+  pods: readonly Pod[],
+  hosts: readonly InternetHost[],
+  diagnostics: Diagnostics,
+): Map<string, Thing> {
+  const things: Thing[] = [];
+  const add = (
+    kind: ThingKind,
+    name: string,
+    netns: NetnsName,
+    address: Ipv4 | undefined,
+    at: SourceRef | undefined,
+  ): void => {
+    const isEndpoint = ['pod', 'node', 'instance', 'internet'].includes(kind);
+    const reference = kind === name ? kind : `${kind}/${name}`;
+    things.push({ reference, kind, netns, address, isEndpoint, at });
+  };
+  for (const vpc of vpcs.values()) {
+    add('vpc', vpc.name, vpc.netns, undefined, vpc.at);
+    const igw = vpc.internetGateway;
+    if (igw !== undefined) add('igw', igw.name, igw.netns, undefined, igw.at);
+    for (const nat of vpc.natGateways.values()) {
+      add('nat', nat.name, nat.netns, nat.eni.addresses[0].address, nat.at);
+    }
+    for (const instance of vpc.instances.values()) {
+      const { address } = instance.interfaces[0].addresses[0];
+      add('instance', instance.name, instance.netns, address, instance.at);
+    }
+  }
+  for (const node of nodes.values()) {
+    add('node', node.name, node.netns, node.interfaces[0].addresses[0].address, node.at);
+  }
+  for (const host of hosts) add('internet', host.name, host.netns, host.address, host.at);
+  for (const pod of pods) {
+    const name = podReference(pod.spec.namespace, pod.spec.name).slice('pod/'.length);
+    add('pod', name, pod.netns, pod.address, pod.spec.at);
+  }
+
+  const byNetns = new Map<NetnsName, Thing>();
+  for (const thing of things) {
+    const there = byNetns.get(thing.netns);
+    const sharesOnPurpose = thing.kind === 'pod' && there?.kind === 'node';
+    if (thing.netns === INTERNET_NETNS || (there !== undefined && !sharesOnPurpose)) {
+      const other =
+        there === undefined
+          ? "the internet's own router"
+          : `${there.reference}${there.at === undefined ? '' : ` (${renderSourceRef(there.at)})`}`;
+      diagnostics.error(
+        'netns-clash',
+        thing.at,
+        `${thing.reference} would have the network namespace "${thing.netns}", which ${other} has`,
+        'rename one of the two',
+      );
+    }
+    if (there === undefined) byNetns.set(thing.netns, thing);
+  }
+  return new Map(things.map((thing) => [thing.reference, thing]));
+}
+
+/** The public addresses that an internet gateway knows. */
+export function addressMappings(vpc: Vpc, _gateway: InternetGateway): AddressMapping[] {
+  return vpc.interfaces.flatMap((eni) =>
+    eni.addresses.flatMap(({ address, elastic }) =>
+      elastic === undefined ? [] : [{ public: elastic, private: address, thing: eni.thing }],
+    ),
+  );
+}
+
+/** A thing by the words of a person: `pod/web`, `igw`, `igw/igw`; an interface after a colon is left off. */
+export function findThing(cloud: Pick<Cloud, 'things'>, text: string): Thing | undefined {
+  const found = cloud.things.get(text);
+  if (found !== undefined) return found;
+  const [kind, ...rest] = text.split('/');
+  const sameKind = [...cloud.things.values()].filter((thing) => thing.kind === kind);
+  if (rest.length === 0 && sameKind.length === 1) return sameKind[0];
+  if (rest.length === 1 && rest[0] === kind) return cloud.things.get(kind ?? '');
+  // `pod/default/web` is `pod/web`.
+  if (kind === 'pod' && rest[0] === 'default') return cloud.things.get(`pod/${rest.slice(1).join('/')}`);
+  return undefined;
+}

@@ -1,0 +1,20 @@
+/**
+ * An EKS cluster: worker nodes in subnets of one VPC, the VPC CNI's settings, and what the lab pins.
+ *
+ * @fidelity simplified - the control plane's endpoint is not built yet
+ * @see https://docs.aws.amazon.com/eks/latest/userguide/network-reqs.html
+ */
+
+import * as z from 'zod';
+
+import { named } from '../source/scalar.ts';
+import { NodeSpec, PinSpec } from './node.ts';
+import { CniSpec } from './vpc-cni.ts';
+
+export const ClusterSpec = z.strictObject({
+  vpc: z.string(),
+  nodes: named(NodeSpec),
+  cni: CniSpec.prefault({}),
+  /** `pod/client: { node, address, eni }`. */
+  pins: z.record(z.string(), PinSpec).default({}),
+});

@@ -1,0 +1,340 @@
+/**
+ * A worker node: an EC2 instance that runs pods, with the VPC CNI's links, rules and tables.
+ *
+ * Kernel: a netns named like the node. eth0 is its primary ENI; eth1, eth2, … are attached as pods need addresses. A
+ * pod's address is a secondary address of one of these ENIs.
+ *
+ * @fidelity same - ENIs and addresses by instance type; simplified - no warm pool: a node has the ENIs its pods need,
+ *   and those that the lab names
+ * @see amazon-vpc-cni-k8s@b5218838 pkg/ipamd/ipamd.go
+ */
+
+import * as z from 'zod';
+
+import { because } from '../base/because.ts';
+import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
+import type { Cidr, Ipv4 } from '../base/ip.ts';
+import { netnsName, type NetnsName } from '../base/names.ts';
+import {
+  type AssignedAddress,
+  networkInterface,
+  type NetworkInterface,
+  planPrimaryLink,
+} from '../aws/network-interface.ts';
+import { DEFAULT_SECURITY_GROUP } from '../aws/security-group.ts';
+import type { AddressBook, Subnet } from '../aws/subnet.ts';
+import { findSubnet, type VpcGround } from '../aws/vpc.ts';
+import { type PodSpec, podNetns, podReference } from '../k8s/pod.ts';
+import type { Placement } from '../k8s/scheduler.ts';
+import { Fragment } from '../kernel/fragment.ts';
+import { linkSysctl, routerSysctls, sysctl } from '../kernel/sysctl.ts';
+import { ipv4Schema, named } from '../source/scalar.ts';
+import type { Where } from '../source/yaml.ts';
+import { type InstanceType, instanceType, instanceTypes } from './instance-type.ts';
+import { planSnat } from './snat.ts';
+import {
+  type CniSettings,
+  LOOSE_RP_FILTER,
+  planPodNetwork,
+  planSecondaryEni,
+  type Pod,
+  podHostVeth,
+} from './vpc-cni.ts';
+
+export const NodeSpec = z.strictObject({
+  subnet: z.string(),
+  instanceType: z.string().default('m5.large'),
+  address: ipv4Schema.optional(),
+  elasticIp: ipv4Schema.optional(),
+  labels: z.record(z.string(), z.string()).default({}),
+  /** Secondary ENIs that the lab wants to name or number: eth1, eth2, … */
+  interfaces: named(z.strictObject({ address: ipv4Schema.optional() })),
+});
+
+export const PinSpec = z.strictObject({
+  node: z.string().optional(),
+  address: ipv4Schema.optional(),
+  eni: z
+    .string()
+    .regex(/^eth\d+$/)
+    .optional(),
+});
+
+export type PinSpec = z.output<typeof PinSpec>;
+
+/** A node before its pods are placed. */
+export interface NodeGround {
+  readonly name: string;
+  readonly subnet: Subnet;
+  readonly instanceType: InstanceType;
+  readonly maxEnis: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly spec: z.output<typeof NodeSpec>;
+  readonly where: Where;
+}
+
+export interface Node {
+  readonly name: string;
+  readonly netns: NetnsName;
+  readonly instanceType: string;
+  /** By device number: eth0 first. */
+  readonly interfaces: readonly [NetworkInterface, ...NetworkInterface[]];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly pods: readonly Pod[];
+  readonly at: SourceRef;
+}
+
+export function resolveNodeGround(
+  ground: VpcGround,
+  name: string,
+  spec: z.output<typeof NodeSpec>,
+  settings: CniSettings,
+  where: Where,
+  diagnostics: Diagnostics,
+): NodeGround | undefined {
+  const subnet = findSubnet(ground, spec.subnet, where.at('subnet'), diagnostics);
+  const type = instanceType(spec.instanceType);
+  if (type === undefined) {
+    diagnostics.error(
+      'unknown-instance-type',
+      where.at('instanceType'),
+      `node "${name}": the ENI limits of "${spec.instanceType}" are not known`,
+      suggest(spec.instanceType, instanceTypes()) ?? 'take one of the m5, c5, r5, m6i, t3 families',
+    );
+  }
+  if (subnet === undefined || type === undefined) return undefined;
+  const maxEnis = Math.min(type.maxEnis, settings.MAX_ENI ?? type.maxEnis);
+  for (const link of Object.keys(spec.interfaces)) {
+    const device = Number(/^eth([1-9]\d*)$/.exec(link)?.[1] ?? Number.NaN);
+    if (device < maxEnis) continue;
+    diagnostics.error(
+      'eni-limit',
+      where.keyAt('interfaces', link),
+      `node "${name}": "${link}" is no secondary ENI of a ${type.name}, which takes ${maxEnis} ENIs`,
+      maxEnis > 1 ? `take eth1 to eth${maxEnis - 1}` : 'take a larger instance type',
+    );
+  }
+  return {
+    name,
+    subnet,
+    instanceType: type,
+    maxEnis,
+    // What the cloud provider's node controller and kubelet put on every node.
+    labels: {
+      'kubernetes.io/hostname': name,
+      'kubernetes.io/os': 'linux',
+      'topology.kubernetes.io/zone': subnet.az,
+      'node.kubernetes.io/instance-type': type.name,
+      ...spec.labels,
+    },
+    spec,
+    where,
+  };
+}
+
+export function podCapacity({ maxEnis, instanceType: type }: NodeGround): number {
+  return maxEnis * (type.ipv4PerEni - 1);
+}
+
+/** What the node and its pods pin, before anybody is given an address. */
+export function pinNodeAddresses(
+  node: NodeGround,
+  placements: readonly Placement[],
+  pins: ReadonlyMap<string, { spec: PinSpec; where: Where }>,
+  book: AddressBook,
+): void {
+  const { spec, subnet, where } = node;
+  if (spec.address !== undefined) {
+    book.pin(subnet, spec.address, `node/${node.name}`, where.at('address'));
+  }
+  for (const [link, { address }] of Object.entries(spec.interfaces)) {
+    if (address === undefined) continue;
+    const at = where.at('interfaces', link, 'address');
+    book.pin(subnet, address, `node/${node.name}:${link}`, at);
+  }
+  for (const { pod } of placements) {
+    const reference = podReference(pod.namespace, pod.name);
+    const pin = pins.get(reference);
+    if (pin?.spec.address === undefined || pod.hostNetwork) continue;
+    book.pin(subnet, pin.spec.address, reference, pin.where.at('address'));
+  }
+}
+
+export function resolveNode(
+  node: NodeGround,
+  placements: readonly Placement[],
+  needs: {
+    pins: ReadonlyMap<string, { spec: PinSpec; where: Where }>;
+    book: AddressBook;
+    settings: CniSettings;
+    elastic: (claimant: string, pinned: Ipv4 | undefined, at: SourceRef) => Ipv4;
+  },
+  diagnostics: Diagnostics,
+): Node | undefined {
+  const { name, subnet, spec, where } = node;
+  const { book, pins, settings } = needs;
+  const netns = netnsName(name);
+  const thing = `node/${name}`;
+
+  const devices = assignDevices(node, placements, pins, diagnostics);
+  const highest = Math.max(
+    0,
+    ...devices.values(),
+    ...Object.keys(spec.interfaces).map((link) => Number(link.slice(3))),
+  );
+  const podAddress = new Map<PodSpec, Ipv4>();
+  const interfaces: NetworkInterface[] = [];
+  for (let device = 0; device <= highest; device += 1) {
+    const link = `eth${device}`;
+    const claimant = device === 0 ? thing : `${thing}:${link}`;
+    const pinned = device === 0 ? spec.address : spec.interfaces[link]?.address;
+    const primary = pinned ?? book.take(subnet, claimant, where.keyAt());
+    if (primary === undefined) return undefined;
+    const elastic =
+      device === 0 && spec.elasticIp !== undefined
+        ? needs.elastic(thing, spec.elasticIp, where.at('elasticIp'))
+        : undefined;
+    const addresses: [AssignedAddress, ...AssignedAddress[]] = [{ address: primary, elastic }];
+    for (const { pod } of placements) {
+      if (pod.hostNetwork || devices.get(pod) !== device) continue;
+      const reference = podReference(pod.namespace, pod.name);
+      const address = pins.get(reference)?.spec.address ?? book.take(subnet, reference, pod.at);
+      if (address === undefined) return undefined;
+      podAddress.set(pod, address);
+      addresses.push({ address, elastic: undefined });
+    }
+    interfaces.push(
+      networkInterface({
+        thing,
+        netns,
+        link,
+        subnet,
+        addresses,
+        sourceDestCheck: true,
+        securityGroups: [DEFAULT_SECURITY_GROUP],
+        at: where.keyAt(),
+      }),
+    );
+  }
+  const [first, ...others] = interfaces;
+  if (first === undefined) return undefined;
+
+  const pods = placements.map(({ pod }): Pod => {
+    const device = devices.get(pod) ?? 0;
+    const eni = interfaces[device] ?? first;
+    return pod.hostNetwork
+      ? {
+          spec: pod,
+          node: name,
+          netns,
+          address: first.addresses[0].address,
+          eni: undefined,
+          hostVeth: undefined,
+        }
+      : {
+          spec: pod,
+          node: name,
+          netns: podNetns(pod.namespace, pod.name),
+          address: podAddress.get(pod) ?? first.addresses[0].address,
+          eni: { interface: eni, deviceNumber: device },
+          hostVeth: podHostVeth(settings, pod),
+        };
+  });
+  return {
+    name,
+    netns,
+    instanceType: node.instanceType.name,
+    interfaces: [first, ...others],
+    labels: node.labels,
+    pods,
+    at: where.keyAt(),
+  };
+}
+
+/** Which ENI a pod's address belongs to: the pinned one, else the first that has room, as ipamd fills them up. */
+function assignDevices(
+  node: NodeGround,
+  placements: readonly Placement[],
+  pins: ReadonlyMap<string, { spec: PinSpec; where: Where }>,
+  diagnostics: Diagnostics,
+): Map<PodSpec, number> {
+  const devices = new Map<PodSpec, number>();
+  const room = new Array<number>(node.maxEnis).fill(node.instanceType.ipv4PerEni - 1);
+  const takeRoom = (pod: PodSpec, device: number): void => {
+    devices.set(pod, device);
+    room[device] = (room[device] ?? 0) - 1;
+  };
+  const free: PodSpec[] = [];
+  for (const { pod } of placements) {
+    if (pod.hostNetwork) continue;
+    const reference = podReference(pod.namespace, pod.name);
+    const pin = pins.get(reference);
+    if (pin?.spec.eni === undefined) {
+      free.push(pod);
+      continue;
+    }
+    const device = Number(pin.spec.eni.slice(3));
+    if ((room[device] ?? 0) > 0) takeRoom(pod, device);
+    else {
+      const { name } = node.instanceType;
+      diagnostics.error(
+        'eni-limit',
+        pin.where.at('eni'),
+        device < node.maxEnis
+          ? `${reference} does not fit on ${pin.spec.eni} of node/${node.name}: a ${name} has ${node.instanceType.ipv4PerEni - 1} addresses for pods on each ENI`
+          : `${reference} is pinned to ${pin.spec.eni}, but node/${node.name} (${name}) takes ${node.maxEnis} ENIs`,
+        `take eth0 to eth${node.maxEnis - 1}, or a larger instance type`,
+      );
+    }
+  }
+  for (const pod of free) {
+    const device = room.findIndex((left) => left > 0);
+    if (device >= 0) takeRoom(pod, device);
+  }
+  return devices;
+}
+
+export function planNode(
+  node: Node,
+  needs: { vpcCidrs: readonly Cidr[]; excluded: readonly Cidr[]; settings: CniSettings },
+): Fragment {
+  const { netns, interfaces } = node;
+  const [primary, ...secondary] = interfaces;
+  const why = because('node', `node/${node.name}`, node.at);
+  const fragment = new Fragment()
+    .add(
+      why,
+      { kind: 'netns', netns, defaultRules: true },
+      ...routerSysctls(netns, []),
+      // The AMI turns forwarding on; the CNI's init container sets these two.
+      linkSysctl(netns, primary.link, 'rp_filter', LOOSE_RP_FILTER),
+      sysctl(netns, 'net/ipv4/tcp_early_demux', 1),
+    )
+    .addAll(planPrimaryLink({ ...primary, addresses: [primary.addresses[0]] }, why))
+    .addAll(
+      planSnat(netns, { ...needs, primaryAddress: primary.addresses[0].address }, why),
+    );
+  secondary.forEach((eni, index) => fragment.addAll(planSecondaryEni(eni, index + 1)));
+  for (const pod of node.pods) {
+    fragment.addAll(planPodNetwork(pod, netns, needs.settings));
+    const reference = podReference(pod.spec.namespace, pod.spec.name);
+    const podWhy = because('pod', reference, pod.spec.at);
+    for (const port of pod.spec.ports) {
+      fragment.add(podWhy, {
+        kind: 'served-port',
+        netns: pod.netns,
+        protocol: port.protocol,
+        port: port.containerPort,
+        http: port.http,
+        identity: {
+          pod: pod.spec.name,
+          namespace: pod.spec.namespace,
+          node: node.name,
+          address: pod.address,
+        },
+        behaviour: pod.spec.behaviour,
+      });
+    }
+  }
+  return fragment;
+}

@@ -1,0 +1,125 @@
+/** The one place that starts processes: argument lists, never a shell's parsing of ours. */
+
+import type { Writable } from 'node:stream';
+
+import { execa } from 'execa';
+
+export interface Finished {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs to the end; a failing exit code is a result, a program that is not there is an error (exit code 127). */
+export async function run(
+  argv: readonly [string, ...string[]],
+  options: { input?: string | undefined } = {},
+): Promise<Finished> {
+  const [file, ...args] = argv;
+  const result = await execa(file, args, {
+    reject: false,
+    stripFinalNewline: false,
+    ...(options.input === undefined ? { stdin: 'ignore' } : { input: options.input }),
+  });
+  return {
+    exitCode: result.exitCode ?? (result.signal === undefined ? 127 : 128),
+    stdout: result.stdout,
+    stderr: result.stderr === '' ? (result.originalMessage ?? '') : result.stderr,
+  };
+}
+
+/** With our terminal as its own; the exit code is the program's. */
+export async function runInTerminal(argv: readonly [string, ...string[]]): Promise<number> {
+  const [file, ...args] = argv;
+  const result = await execa(file, args, { reject: false, stdio: 'inherit' });
+  return result.exitCode ?? 128;
+}
+
+/** A process that lives on after us: nothing of ours is its parent, its terminal or its input. */
+export function startDetached(
+  argv: readonly [string, ...string[]],
+  logFile: string,
+): { readonly ended: Promise<number> } {
+  const [file, ...args] = argv;
+  const child = execa(file, args, {
+    reject: false,
+    detached: true,
+    cleanup: false,
+    stdin: 'ignore',
+    stdout: { file: logFile },
+    stderr: { file: logFile },
+  });
+  child.nodeChildProcess.unref();
+  return { ended: child.then((result) => result.exitCode ?? 128) };
+}
+
+/**
+ * A shell that runs scripts one after the other, so that a batch costs no process of its own. It ends when we end: its
+ * standard input is our pipe.
+ */
+export class ShellSession {
+  readonly #stdin: Writable;
+  readonly #done: Promise<unknown>;
+  #stdout = '';
+  #stderr = '';
+  #waiting: (() => void) | undefined;
+  #ended = false;
+
+  constructor(argv: readonly [string, ...string[]]) {
+    const [file, ...args] = argv;
+    const child = execa(file, args, { reject: false, buffer: false, stdin: 'pipe' });
+    this.#stdin = child.stdin;
+    child.stdout.on('data', (chunk: Buffer) => {
+      this.#stdout += chunk.toString();
+      this.#waiting?.();
+    });
+    child.stderr.on('data', (chunk: Buffer) => {
+      this.#stderr += chunk.toString();
+    });
+    // A shell that died reads no more; the reason comes by its exit and its standard error.
+    child.stdin.on('error', () => undefined);
+    this.#done = child.then(() => {
+      this.#ended = true;
+      this.#waiting?.();
+    });
+  }
+
+  /** Writes the script and waits until it is done, or until the shell has ended on a failure. */
+  async script(text: string): Promise<{ ok: boolean; stderr: string }> {
+    const marker = '@done\n';
+    this.#stderr = '';
+    this.#stdin.write(`${text}\necho @done\n`);
+    await this.#until(() => this.#stdout.includes(marker));
+    const ok = this.#stdout.includes(marker);
+    this.#stdout = this.#stdout.replace(marker, '');
+    return { ok, stderr: this.#stderr };
+  }
+
+  /** The next line of standard output, or undefined when the shell has ended. */
+  async line(): Promise<string | undefined> {
+    await this.#until(() => this.#stdout.includes('\n'));
+    const end = this.#stdout.indexOf('\n');
+    if (end < 0) return undefined;
+    const line = this.#stdout.slice(0, end);
+    this.#stdout = this.#stdout.slice(end + 1);
+    return line;
+  }
+
+  get stderr(): string {
+    return this.#stderr;
+  }
+
+  async end(): Promise<void> {
+    this.#stdin.end();
+    await this.#done;
+  }
+
+  async #until(condition: () => boolean): Promise<void> {
+    while (!condition() && !this.#ended) {
+      await new Promise<void>((resolve) => {
+        this.#waiting = resolve;
+      });
+      this.#waiting = undefined;
+    }
+  }
+}

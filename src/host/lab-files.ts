@@ -1,0 +1,70 @@
+/** Finds a lab and reads its files; a lab is a directory, or a name under `labs/`. */
+
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { basename, join, relative, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import { InputError, suggest } from '../base/diagnostic.ts';
+import type { Programs } from '../kernel/server.ts';
+
+export interface LabText {
+  readonly name: string;
+  readonly directory: string;
+  readonly lab: { file: string; text: string };
+  readonly manifests: readonly { file: string; text: string }[];
+}
+
+const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+export const LABS = join(PROJECT, 'labs');
+
+export function readPrograms(): Programs {
+  return { responder: readFileSync(new URL('responder.pl', import.meta.url), 'utf8') };
+}
+
+/** The labs that come with the project. */
+export function builtInLabs(): string[] {
+  return readdirSync(LABS, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && existsSync(join(LABS, entry.name, 'lab.yaml')))
+    .map((entry) => entry.name)
+    .sort();
+}
+
+/** The directory that a person means; throws an InputError when there is none. */
+export function findLab(word: string): string {
+  const direct = resolve(word);
+  if (existsSync(join(direct, 'lab.yaml'))) return direct;
+  const builtIn = join(LABS, word);
+  if (!word.includes('/') && existsSync(join(builtIn, 'lab.yaml'))) return builtIn;
+  const isDirectory = existsSync(direct) && statSync(direct).isDirectory();
+  throw new InputError([
+    {
+      severity: 'error',
+      code: 'no-such-lab',
+      at: undefined,
+      what: isDirectory ? `"${word}" is a directory without a lab.yaml` : `there is no lab "${word}"`,
+      hint:
+        suggest(word, builtInLabs()) ??
+        `the labs here: ${builtInLabs().join(', ')}; or name a directory with a lab.yaml`,
+    },
+  ]);
+}
+
+export function readLabText(directory: string): LabText {
+  const show = (path: string): string => {
+    const short = relative(process.cwd(), path);
+    return short.startsWith('..') ? path : short;
+  };
+  const labFile = join(directory, 'lab.yaml');
+  const manifests = join(directory, 'manifests');
+  const files = existsSync(manifests)
+    ? readdirSync(manifests)
+        .filter((name) => /\.ya?ml$/.test(name))
+        .sort()
+        .map((name) => join(manifests, name))
+    : [];
+  const read = (path: string): { file: string; text: string } => ({
+    file: show(path),
+    text: readFileSync(path, 'utf8'),
+  });
+  return { name: basename(directory), directory, lab: read(labFile), manifests: files.map(read) };
+}

@@ -1,0 +1,163 @@
+/**
+ * What all Kubernetes objects have in common: an API version, a kind, and a name that is unique for its kind in its
+ * namespace.
+ *
+ * Hoplab refuses what the API server would refuse, but of each object only the fields that it reads: manifests of
+ * later versions of Kubernetes must not fail for a field that moves no packet.
+ *
+ * @fidelity simplified: unknown fields are accepted (kubectl has the server refuse them); `generateName` is not
+ *   supported, as it is not by `kubectl apply`.
+ * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/names/
+ */
+
+import * as z from 'zod';
+
+import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
+import { readWith, valueAt } from '../source/schema.ts';
+import { isRecord, type Path, type SourceTree } from '../source/yaml.ts';
+import { findKind, type KnownKind, LIST } from './kind.ts';
+
+export interface KubernetesObject {
+  readonly known: KnownKind;
+  readonly kind: string;
+  /** `default` where none is written; empty for a kind that has no namespace. */
+  readonly namespace: string;
+  readonly name: string;
+  /** Where metadata.name stands. */
+  readonly at: SourceRef;
+  readonly tree: SourceTree;
+  /** Where the object begins in the tree: a List holds several. */
+  readonly path: Path;
+}
+
+/** A text that YAML may have read as something else: a label `version: 1` has to be written `"1"`. */
+const textSchema = z.custom<string>((value) => typeof value === 'string', {
+  error: ({ input }) => `${JSON.stringify(input)} is not a text`,
+  params: { code: 'wrong-type', hint: 'write the value in quotes' },
+});
+
+export const textMapSchema = z
+  .record(z.string(), textSchema)
+  .nullish()
+  .transform((map): Readonly<Record<string, string>> => map ?? {});
+
+const headerSchema = z.looseObject({
+  apiVersion: z.string().nullish(),
+  kind: z.string().nullish(),
+  metadata: z
+    .looseObject({ name: z.string().nullish(), namespace: z.string().nullish() })
+    .nullish(),
+});
+
+/** The objects of one document, those of a List each by itself; what is none is reported. */
+export function readObjects(
+  tree: SourceTree,
+  diagnostics: Diagnostics,
+  path: Path = [],
+): KubernetesObject[] {
+  const value = valueAt(tree.value, path);
+  if (value === null || value === undefined) return [];
+  if (!isRecord(value)) {
+    diagnostics.error(
+      'not-an-object',
+      tree.at(path),
+      'this is not a Kubernetes object: it has no apiVersion, kind and metadata',
+      'separate the objects of a file with a line ---',
+    );
+    return [];
+  }
+  const header = readWith(headerSchema, tree, diagnostics, path);
+  if (header === undefined) return [];
+
+  const kind = header.kind ?? '';
+  const lacks = (key: string, hint: string): void => {
+    const subject = kind === '' ? 'this object' : `this ${kind}`;
+    diagnostics.error('missing-key', tree.at(path), `${subject} lacks "${key}"`, hint);
+  };
+  if (kind === '') lacks('kind', 'give a kind, such as Pod or Deployment');
+  const known = kind === '' ? undefined : findKind(kind, tree.at([...path, 'kind']), diagnostics);
+  if (!isEmpty(header.apiVersion)) {
+    checkApiVersion(known, header.apiVersion, tree.at([...path, 'apiVersion']), diagnostics);
+  } else if (kind === '' || known !== undefined) {
+    lacks('apiVersion', `write apiVersion: ${known?.apiVersions[0] ?? 'v1'}`);
+  }
+  if (known === LIST) return readItems(tree, diagnostics, [...path, 'items']);
+
+  const name = header.metadata?.name;
+  if (isEmpty(name)) {
+    lacks('metadata.name', 'every object has a name of its own');
+    return [];
+  }
+  if (known === undefined) return [];
+  const namespace = header.metadata?.namespace;
+  return [
+    {
+      known,
+      kind,
+      namespace: !known.namespaced ? '' : isEmpty(namespace) ? 'default' : namespace,
+      name,
+      at: tree.at([...path, 'metadata', 'name']),
+      tree,
+      path,
+    },
+  ];
+}
+
+function readItems(tree: SourceTree, diagnostics: Diagnostics, path: Path): KubernetesObject[] {
+  const items = readWith(z.array(z.unknown()).nullish(), tree, diagnostics, path) ?? [];
+  return items.flatMap((_, index) => readObjects(tree, diagnostics, [...path, index]));
+}
+
+function isEmpty(text: string | null | undefined): text is '' | null | undefined {
+  return text === undefined || text === null || text === '';
+}
+
+function checkApiVersion(
+  known: KnownKind | undefined,
+  apiVersion: string,
+  at: SourceRef,
+  diagnostics: Diagnostics,
+): void {
+  if (known === undefined || known.apiVersions.includes(apiVersion)) return;
+  diagnostics.error(
+    'wrong-api-version',
+    at,
+    `${known.kind} is in ${known.apiVersions.join(' and ')}, not in "${apiVersion}"`,
+    `write apiVersion: ${known.apiVersions[0]}`,
+  );
+}
+
+/** Whether the object has a `spec`; reports `missing-key` where it has none. */
+export function hasSpec(object: KubernetesObject, diagnostics: Diagnostics): boolean {
+  const spec = valueAt(object.tree.value, [...object.path, 'spec']);
+  if (spec !== undefined && spec !== null) return true;
+  diagnostics.error(
+    'missing-key',
+    object.tree.at(object.path),
+    `${object.kind} "${object.name}" lacks "spec"`,
+    'give a map for "spec"',
+  );
+  return false;
+}
+
+/** RFC 1123: a label, or labels with dots between them. Reports `not-a-dns-name`. */
+export function checkDnsName(
+  object: KubernetesObject,
+  form: 'label' | 'subdomain',
+  diagnostics: Diagnostics,
+): boolean {
+  const { name } = object;
+  const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+  const [pattern, maximum, characters] =
+    form === 'label'
+      ? [label, 63, 'lower-case letters, digits and "-"']
+      : [`${label}(\\.${label})*`, 253, 'lower-case letters, digits, "-" and "."'];
+  if (new RegExp(`^${pattern}$`).test(name) && name.length <= maximum) return true;
+  diagnostics.error(
+    'not-a-dns-name',
+    object.at,
+    `the name "${name}" of this ${object.kind} is not a DNS ${form}`,
+    `${characters}, at most ${maximum}, and a letter or digit at both ends`,
+  );
+  return false;
+}

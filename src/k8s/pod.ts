@@ -1,0 +1,200 @@
+/**
+ * Pod: containers that share one network namespace, and so one address and one set of ports.
+ *
+ * Hoplab builds that namespace, `pod-web`, and runs a server on each port that a container declares; no image is
+ * pulled and no command is run. A port speaks HTTP, unless it is UDP or is called `tcp` or `tcp-…`. Annotations say
+ * how the servers misbehave (annotation.ts). A pod with hostNetwork serves in the namespace of its node instead.
+ *
+ * @fidelity simplified: in Kubernetes, `ports` only informs, and a container may listen elsewhere; here nothing
+ *   listens but what is declared. Init containers, probes, resources, volumes and hostPort are not read. A pod is
+ *   ready at once unless it says otherwise. SCTP is refused.
+ * @see https://kubernetes.io/docs/concepts/workloads/pods/#pod-networking
+ * @see https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#Container, Ports
+ */
+
+import * as z from 'zod';
+
+import { type Diagnostics, renderSourceRef, type SourceRef } from '../base/diagnostic.ts';
+import { netnsName, type NetnsName } from '../base/names.ts';
+import type { Behaviour } from '../kernel/server.ts';
+import { portSchema } from '../source/scalar.ts';
+import { readWith } from '../source/schema.ts';
+import type { Path } from '../source/yaml.ts';
+import { readConduct } from './annotation.ts';
+import { checkDnsName, hasSpec, type KubernetesObject, textMapSchema } from './object.ts';
+import { compareNaturally } from './order.ts';
+import type { Labels } from './selector.ts';
+
+export interface ContainerPort {
+  readonly name: string | undefined;
+  readonly containerPort: number;
+  readonly protocol: 'tcp' | 'udp';
+  readonly http: boolean;
+  readonly at: SourceRef;
+}
+
+export type WorkloadKind = 'Deployment' | 'ReplicaSet' | 'StatefulSet' | 'DaemonSet';
+
+export interface PodOwner {
+  readonly kind: WorkloadKind;
+  readonly name: string;
+  /** The number in the pod's name; of a DaemonSet, the position of its node among the nodes it runs on. */
+  readonly replica: number;
+}
+
+export interface PodSpec extends PodTemplate {
+  readonly namespace: string;
+  readonly name: string;
+  readonly owner: PodOwner | undefined;
+  /** Where metadata.name stands, the workload's for a pod that a workload makes. */
+  readonly at: SourceRef;
+}
+
+/** What all pods of a workload have in common. */
+export interface PodTemplate {
+  readonly labels: Labels;
+  readonly annotations: Readonly<Record<string, string>>;
+  readonly nodeName: string | undefined;
+  readonly nodeSelector: Labels;
+  /** Where nodeName stands, or else nodeSelector. */
+  readonly nodeAt?: SourceRef | undefined;
+  readonly hostNetwork: boolean;
+  readonly ports: readonly ContainerPort[];
+  readonly behaviour: Behaviour;
+  readonly ready: boolean;
+}
+
+/** `pod/web` in the namespace default, else `pod/shop/web`. */
+export function podReference(namespace: string, name: string): string {
+  return namespace === 'default' ? `pod/${name}` : `pod/${namespace}/${name}`;
+}
+
+export function podNetns(namespace: string, name: string): NetnsName {
+  return netnsName(namespace === 'default' ? `pod-${name}` : `pod-${namespace}-${name}`);
+}
+
+/** By namespace, then name. */
+export function comparePods(a: PodSpec, b: PodSpec): number {
+  return compareNaturally(a.namespace, b.namespace) || compareNaturally(a.name, b.name);
+}
+
+const portsSchema = z.array(
+  z.looseObject({
+    name: z.string().nullish(),
+    containerPort: portSchema,
+    protocol: z.enum(['TCP', 'UDP', 'SCTP']).nullish(),
+  }),
+);
+
+/** A Pod has the shape of the template in a workload. */
+export const podTemplateSchema = z.looseObject({
+  metadata: z.looseObject({ labels: textMapSchema, annotations: textMapSchema }).nullish(),
+  spec: z.looseObject({
+    nodeName: z.string().nullish(),
+    nodeSelector: textMapSchema,
+    hostNetwork: z.boolean().nullish(),
+    containers: z.array(z.looseObject({ ports: portsSchema.nullish() })).nullish(),
+  }),
+});
+
+type WrittenTemplate = z.output<typeof podTemplateSchema>;
+
+/** Reports what is wrong with a Pod, and then returns nothing where it can't be built. */
+export function readPod(object: KubernetesObject, diagnostics: Diagnostics): PodSpec | undefined {
+  const named = checkDnsName(object, 'subdomain', diagnostics);
+  if (!hasSpec(object, diagnostics)) return undefined;
+  const written = readWith(podTemplateSchema, object.tree, diagnostics, object.path);
+  if (written === undefined) return undefined;
+  const template = readPodTemplate(written, object, object.path, diagnostics);
+  if (template === undefined || !named) return undefined;
+  const { namespace, name, at } = object;
+  return { namespace, name, owner: undefined, at, ...template };
+}
+
+/** Reports `no-containers`, `sctp`, `port-twice`, and what annotation.ts does. */
+export function readPodTemplate(
+  written: WrittenTemplate,
+  object: KubernetesObject,
+  path: Path,
+  diagnostics: Diagnostics,
+): PodTemplate | undefined {
+  const { tree } = object;
+  const { metadata, spec } = written;
+  if ((spec.containers ?? []).length === 0) {
+    diagnostics.error(
+      'no-containers',
+      tree.at([...path, 'spec', 'containers']),
+      `${object.kind} "${object.name}" has no containers`,
+      'give at least one, with the ports it listens on',
+    );
+    return undefined;
+  }
+  const annotations = metadata?.annotations ?? {};
+  const annotationPath = (name: string): Path => [...path, 'metadata', 'annotations', name];
+  const conduct = readConduct(
+    annotations,
+    {
+      value: (name) => tree.at(annotationPath(name)),
+      key: (name) => tree.keyAt(annotationPath(name)),
+    },
+    diagnostics,
+  );
+  const nodeName = spec.nodeName === '' ? undefined : (spec.nodeName ?? undefined);
+  const { nodeSelector } = spec;
+  const nodeAt =
+    nodeName !== undefined
+      ? tree.at([...path, 'spec', 'nodeName'])
+      : Object.keys(nodeSelector).length > 0
+        ? tree.at([...path, 'spec', 'nodeSelector'])
+        : undefined;
+  return {
+    labels: metadata?.labels ?? {},
+    annotations,
+    nodeName,
+    nodeSelector,
+    nodeAt,
+    hostNetwork: spec.hostNetwork ?? false,
+    ports: readPorts(written, object, path, diagnostics),
+    ...conduct,
+  };
+}
+
+function readPorts(
+  { spec }: WrittenTemplate,
+  { tree }: KubernetesObject,
+  path: Path,
+  diagnostics: Diagnostics,
+): ContainerPort[] {
+  const ports = new Map<string, ContainerPort>();
+  for (const [index, container] of (spec.containers ?? []).entries()) {
+    for (const [position, written] of (container.ports ?? []).entries()) {
+      const portPath = [...path, 'spec', 'containers', index, 'ports', position];
+      const at = tree.at([...portPath, 'containerPort']);
+      if (written.protocol === 'SCTP') {
+        diagnostics.error(
+          'sctp',
+          tree.at([...portPath, 'protocol']),
+          `port ${written.containerPort} is SCTP, which Hoplab has no server for`,
+          'use TCP or UDP',
+        );
+        continue;
+      }
+      const protocol = written.protocol === 'UDP' ? 'udp' : 'tcp';
+      const name = written.name ?? undefined;
+      const key = `${written.containerPort}/${protocol}`;
+      const first = ports.get(key);
+      if (first !== undefined) {
+        diagnostics.error(
+          'port-twice',
+          at,
+          `port ${key} stands twice in this pod, first at ${renderSourceRef(first.at)}`,
+          'the containers of a pod share one network namespace: only one can listen on a port',
+        );
+        continue;
+      }
+      const http = protocol === 'tcp' && name !== 'tcp' && name?.startsWith('tcp-') !== true;
+      ports.set(key, { name, containerPort: written.containerPort, protocol, http, at });
+    }
+  }
+  return [...ports.values()];
+}

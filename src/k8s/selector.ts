@@ -1,0 +1,76 @@
+/**
+ * Label selector: which objects a Kubernetes object means, by their labels and never by their names.
+ *
+ * A workload's selector finds its pods, and a pod's nodeSelector the nodes it may run on. All conditions must hold.
+ *
+ * @fidelity same
+ * @see https://kubernetes.io/docs/concepts/overview/working-with-objects/labels/#label-selectors
+ */
+
+import * as z from 'zod';
+
+import { textMapSchema } from './object.ts';
+
+export type Labels = Readonly<Record<string, string>>;
+
+export const labelSelectorSchema = z.looseObject({
+  matchLabels: textMapSchema,
+  matchExpressions: z
+    .array(
+      z.looseObject({
+        key: z.string(),
+        operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
+        values: z.array(z.string()).nullish(),
+      }),
+    )
+    .nullish(),
+});
+
+export type LabelSelector = z.output<typeof labelSelectorSchema>;
+
+export function isEmptySelector({ matchLabels, matchExpressions }: LabelSelector): boolean {
+  return Object.keys(matchLabels).length === 0 && (matchExpressions ?? []).length === 0;
+}
+
+export function matchesLabels(wanted: Labels, labels: Labels): boolean {
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+}
+
+export function matchesSelector(selector: LabelSelector, labels: Labels): boolean {
+  if (!matchesLabels(selector.matchLabels, labels)) return false;
+  return (selector.matchExpressions ?? []).every(({ key, operator, values }) => {
+    const value = labels[key];
+    switch (operator) {
+      case 'In':
+        return value !== undefined && (values ?? []).includes(value);
+      case 'NotIn':
+        // An object without the label is selected too.
+        return value === undefined || !(values ?? []).includes(value);
+      case 'Exists':
+        return value !== undefined;
+      case 'DoesNotExist':
+        return value === undefined;
+    }
+  });
+}
+
+/** `app=web,tier=front`, as `kubectl --selector` takes it. */
+export function renderLabels(labels: Labels): string {
+  return Object.entries(labels)
+    .map(([key, value]) => `${key}=${value}`)
+    .join(',');
+}
+
+/** As `kubectl describe` prints it: `app=web,tier in (a,b),!old`. */
+export function renderSelector({ matchLabels, matchExpressions }: LabelSelector): string {
+  const expressions = (matchExpressions ?? []).map(({ key, operator, values }) => {
+    const list = (values ?? []).join(',');
+    return {
+      In: `${key} in (${list})`,
+      NotIn: `${key} notin (${list})`,
+      Exists: key,
+      DoesNotExist: `!${key}`,
+    }[operator];
+  });
+  return [renderLabels(matchLabels), ...expressions].filter((part) => part !== '').join(',');
+}

@@ -1,0 +1,92 @@
+/**
+ * From what stands to what is wanted: the one function behind up, change, repair and down.
+ *
+ * The kernel removes more than it is told: a namespace takes everything in it along, a link its addresses, routes and
+ * neighbours, an address the routes that name it as their source. What goes by itself is not removed again, and what
+ * is wanted but went along is added again.
+ */
+
+import {
+  type KernelObject,
+  type KernelState,
+  linkKey,
+  linksOf,
+  netnsOf,
+  type Planned,
+} from './state.ts';
+
+export type Step =
+  | { readonly action: 'add'; readonly planned: Planned }
+  | { readonly action: 'remove'; readonly planned: Planned }
+  /** The same key with another content; `before` is what stands. */
+  | { readonly action: 'change'; readonly planned: Planned; readonly before: KernelObject };
+
+export function diff(from: KernelState, to: KernelState): Step[] {
+  const goneNetns = new Set<string>();
+  const goneLinks = new Set<string>();
+  const touchedLinks = new Set<string>();
+
+  for (const [key, { object }] of from) {
+    const wanted = to.get(key)?.object;
+    if (wanted !== undefined && sameObject(object, wanted)) continue;
+    if (object.kind === 'netns' && (wanted === undefined || !changesInPlace(wanted))) {
+      goneNetns.add(object.netns);
+    } else if (object.kind === 'veth' && (wanted === undefined || !changesInPlace(wanted))) {
+      for (const end of object.ends) goneLinks.add(linkKey(end.netns, end.link));
+    } else if (object.kind === 'bridge' && (wanted === undefined || !changesInPlace(wanted))) {
+      goneLinks.add(linkKey(object.netns, object.link));
+    } else if (object.kind === 'address') {
+      touchedLinks.add(linkKey(object.netns, object.link));
+    }
+  }
+  // A veth goes with either of its namespaces, and its other end with it.
+  for (const { object } of from.values()) {
+    if (object.kind !== 'veth') continue;
+    if (object.ends.some((end) => goneNetns.has(end.netns))) {
+      for (const end of object.ends) goneLinks.add(linkKey(end.netns, end.link));
+    }
+  }
+
+  const goesAlong = (object: KernelObject): boolean =>
+    (object.kind !== 'netns' && netnsOf(object).some((netns) => goneNetns.has(netns))) ||
+    linksOf(object).some((link) => goneLinks.has(link));
+  const losesRoute = (object: KernelObject): boolean =>
+    object.kind === 'route' && linksOf(object).some((link) => touchedLinks.has(link));
+
+  const steps: Step[] = [];
+  for (const [key, planned] of from) {
+    if (to.has(key) || goesAlong(planned.object)) continue;
+    steps.push({ action: 'remove', planned });
+  }
+  for (const [key, planned] of to) {
+    const before = from.get(key)?.object;
+    if (before === undefined || goesAlong(before)) {
+      steps.push({ action: 'add', planned });
+    } else if (!sameObject(before, planned.object)) {
+      steps.push({ action: 'change', planned, before });
+    } else if (losesRoute(planned.object)) {
+      steps.push({ action: 'add', planned });
+    }
+  }
+  return steps;
+}
+
+/** Equal in every field, whatever the order in which the fields were written. */
+export function sameObject(a: KernelObject, b: KernelObject): boolean {
+  return canonical(a) === canonical(b);
+}
+
+/** Whether the kernel can turn an object of this kind into the wanted one without removing it first. */
+function changesInPlace(object: KernelObject): boolean {
+  return object.kind !== 'veth' && object.kind !== 'bridge' && object.kind !== 'netns';
+}
+
+function canonical(object: KernelObject): string {
+  return JSON.stringify(object, (_key, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(
+          Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)),
+        )
+      : value,
+  );
+}

@@ -1,0 +1,348 @@
+/**
+ * Steps as the text of the kernel's own tools: `ip -batch`, `bridge -batch`, `nft -f`, `iptables-restore`.
+ *
+ * What is printed for review is what runs. A `Command` is one process with its standard input, line by line, and each
+ * line knows which object of the lab wanted it. Commands of one phase do not depend on each other; phases run in order.
+ */
+
+import type { Because } from '../base/because.ts';
+import type { NetnsName } from '../base/names.ts';
+import { type Command, inNetns, type Line } from './command.ts';
+import type { Step } from './diff.ts';
+import { renderIptables } from './render-iptables.ts';
+import { renderNft } from './render-nft.ts';
+import {
+  type Bridge,
+  type BridgePort,
+  type Daemon,
+  type FdbEntry,
+  type InterfaceAddress,
+  type KernelObject,
+  type KernelRoute,
+  netnsOf,
+  renderRule,
+  type Sysctl,
+  tableWord,
+  type Veth,
+} from './state.ts';
+
+export function render(steps: readonly Step[]): Command[] {
+  const commands: Command[] = [];
+  const of = <Kind extends KernelObject['kind']>(
+    kind: Kind,
+    ...actions: readonly Step['action'][]
+  ): { object: Extract<KernelObject, { kind: Kind }>; because: Because; step: Step }[] =>
+    steps.flatMap((step) => {
+      const { object, because } = step.planned;
+      if (object.kind !== kind || !actions.includes(step.action)) return [];
+      return [{ object: object as Extract<KernelObject, { kind: Kind }>, because, step }];
+    });
+
+  // Links of a namespace that stays are deleted inside it, one batch a namespace.
+  const unlink = new Map<NetnsName, Line[]>();
+  const drop = (netns: NetnsName, link: string, because: Because): void => {
+    append(unlink, netns, { text: `link del dev ${link}`, because });
+  };
+  for (const { object, because } of of('veth', 'remove', 'change')) {
+    drop(object.ends[0].netns, object.ends[0].link, because);
+  }
+  for (const { object, because } of of('bridge', 'remove', 'change')) {
+    drop(object.netns, object.link, because);
+  }
+  for (const [netns, lines] of unlink) {
+    commands.push({ phase: 1, netns, shell: `${inNetns(netns)} ip -batch -`, input: lines });
+  }
+  const stale = of('netns', 'change').map(({ object, because }) => ({
+    text: `netns del ${object.netns}`,
+    because,
+  }));
+  const born = of('netns', 'add', 'change');
+  if (born.length > 0) {
+    const lines = born.map(({ object, because }) => ({
+      text: `netns add ${object.netns}`,
+      because,
+    }));
+    commands.push({ phase: 1, shell: 'ip -batch -', input: [...stale, ...lines] });
+  }
+
+  const veths = of('veth', 'add', 'change');
+  if (veths.length > 0) {
+    const lines = veths.map(({ object, because }) => ({ text: renderVeth(object), because }));
+    commands.push({ phase: 2, shell: 'ip -batch -', input: lines });
+  }
+  for (const { object, because } of of('file', 'add', 'change')) {
+    const lines = object.content.replace(/\n$/, '').split('\n');
+    commands.push({
+      phase: 2,
+      // Into a new file that then takes the name: a reader never sees half of it, and an unprivileged lab may replace
+      // a file of /etc but not write into it.
+      shell: `cat >${object.path}.new`,
+      then: `mv -f ${object.path}.new ${object.path}`,
+      input: lines.map((text) => ({ text, because })),
+    });
+  }
+  for (const { object, because } of of('file', 'remove')) {
+    commands.push({ phase: 2, shell: `rm -f ${object.path}`, because });
+  }
+  commands.push(...renderIptables(steps), ...renderNft(steps));
+
+  for (const { object, because, step } of of('daemon', 'add', 'change', 'remove')) {
+    commands.push({ phase: 3, shell: daemonLine(object, step.action), because });
+  }
+  for (const netns of touchedNetns(steps)) commands.push(...renderNetns(netns, steps, born));
+
+  const dead = of('netns', 'remove');
+  if (dead.length > 0) {
+    const lines = dead.map(({ object, because }) => ({
+      text: `netns del ${object.netns}`,
+      because,
+    }));
+    commands.push({ phase: 4, shell: 'ip -batch -', input: lines });
+  }
+  return commands.sort((a, b) => a.phase - b.phase);
+}
+
+function daemonLine(daemon: Daemon, action: Step['action']): string {
+  const words = { add: daemon.start, change: daemon.reload, remove: daemon.stop };
+  return words[action];
+}
+
+interface SysctlWrite {
+  readonly sysctl: Sysctl;
+  readonly because: Because;
+}
+
+/** The namespaces in which something on a link changes, in the order in which they appear. */
+function touchedNetns(steps: readonly Step[]): NetnsName[] {
+  const names = new Set<NetnsName>();
+  for (const { planned, action } of steps) {
+    const { object } = planned;
+    if (object.kind === 'netns' && action === 'remove') continue;
+    if (object.kind === 'veth' && action === 'remove') continue;
+    for (const netns of netnsOf(object)) names.add(netns);
+  }
+  return [...names];
+}
+
+/** All that `ip` and the sysctls do inside one namespace, as one process chain. */
+function renderNetns(
+  netns: NetnsName,
+  steps: readonly Step[],
+  born: readonly { object: { netns: NetnsName; defaultRules: boolean }; because: Because }[],
+): Command[] {
+  const lines: Line[] = [];
+  const removals: Line[] = [];
+  const before: SysctlWrite[] = [];
+  const after: SysctlWrite[] = [];
+  const rank: Record<string, number> = {
+    bridge: 0,
+    veth: 1,
+    'bridge-port': 2,
+    'fdb-entry': 3,
+    address: 4,
+    route: 5,
+    rule: 6,
+    neighbour: 7,
+  };
+  const wanted: { rank: number; lines: Line[] }[] = [];
+  const fdb: Line[] = [];
+
+  const birth = born.find(({ object }) => object.netns === netns);
+  if (birth !== undefined) {
+    lines.push({ text: 'link set dev lo up', because: birth.because });
+    if (!birth.object.defaultRules) {
+      lines.push({ text: 'rule del priority 32766', because: birth.because });
+      lines.push({ text: 'rule del priority 32767', because: birth.because });
+    }
+  }
+  for (const { planned, action } of steps) {
+    const { object, because } = planned;
+    if (!netnsOf(object).includes(netns)) continue;
+    if (object.kind === 'sysctl') {
+      if (action === 'remove') continue;
+      (object.link === undefined ? before : after).push({ sysctl: object, because });
+      continue;
+    }
+    if (object.kind === 'fdb-entry') {
+      fdb.push({ text: renderFdb(object, action), because });
+      continue;
+    }
+    if (action === 'remove') {
+      const text = removalOf(object);
+      if (text !== undefined) removals.push({ text, because });
+      continue;
+    }
+    const texts = additionOf(object, netns);
+    if (texts.length > 0) {
+      wanted.push({
+        rank: rank[object.kind] ?? 9,
+        lines: texts.map((text) => ({ text, because })),
+      });
+    }
+  }
+  // Last things first when taking away, first things first when adding.
+  removals.reverse();
+  wanted.sort((a, b) => a.rank - b.rank);
+  lines.push(...removals, ...wanted.flatMap((entry) => entry.lines));
+
+  const commands: Command[] = [];
+  if (lines.length > 0 || before.length > 0 || after.length > 0) {
+    const writes = (list: readonly SysctlWrite[]): string[] =>
+      list.map(({ sysctl: { path, value, ifThere } }) => {
+        const write = `echo ${value} >/proc/sys/${path}`;
+        return ifThere === true ? `[ ! -e /proc/sys/${path} ] || ${write}` : write;
+      });
+    const script = [
+      ...writes(before),
+      ...(lines.length === 0 ? [] : [after.length === 0 ? 'exec ip -batch -' : 'ip -batch -']),
+      ...writes(after),
+    ];
+    const plain = script.length === 1 && lines.length > 0;
+    commands.push({
+      phase: 3,
+      netns,
+      shell: plain
+        ? `${inNetns(netns)} ip -batch -`
+        : `${inNetns(netns)} sh -ec '${script.join('; ')}'`,
+      input: lines.length === 0 ? undefined : lines,
+      sysctls: new Map(
+        [...before, ...after].map(({ sysctl, because }) => [sysctl.path, because]),
+      ),
+    });
+  }
+  if (fdb.length > 0) {
+    // Ports must be on their bridge first: after the batch above, in the same process chain.
+    const last = commands.pop();
+    const file = `/run/hoplab/fdb.${netns}`;
+    const bridge = `${inNetns(netns)} bridge -batch ${file}`;
+    commands.push(
+      last === undefined ? { phase: 3, netns, shell: bridge } : { ...last, then: bridge },
+      { phase: 2, netns, shell: `cat >${file}`, input: fdb },
+    );
+  }
+  return commands;
+}
+
+function additionOf(object: KernelObject, netns: NetnsName): string[] {
+  switch (object.kind) {
+    case 'bridge':
+      return [renderBridge(object), `link set dev ${object.link} up`];
+    case 'veth':
+      return object.ends
+        .filter((end) => end.netns === netns)
+        .map((end) => `link set dev ${end.link} up`);
+    case 'bridge-port':
+      return renderPort(object);
+    case 'address':
+      return renderAddress(object);
+    case 'route':
+      return [`route replace ${renderRoute(object)}`];
+    case 'rule':
+      return [`rule add ${renderRule(object)}`];
+    case 'neighbour':
+      return [
+        `neigh replace ${object.address} lladdr ${object.mac} dev ${object.link} nud permanent`,
+      ];
+    default:
+      return [];
+  }
+}
+
+function removalOf(object: KernelObject): string | undefined {
+  switch (object.kind) {
+    case 'bridge-port':
+      return `link set dev ${object.link} nomaster`;
+    case 'address':
+      return `addr del ${object.address}/${object.prefixLength} dev ${object.link}`;
+    case 'route':
+      return `route del ${renderRoute(object)}`;
+    case 'rule':
+      return `rule del ${renderRule(object)}`;
+    case 'neighbour':
+      return `neigh del ${object.address} dev ${object.link}`;
+    default:
+      return undefined;
+  }
+}
+
+/**
+ * gso_max_size keeps the kernel from handing whole 64 kB segments across a link: a capture then shows frames as large
+ * as the link's MTU, as on a wire.
+ */
+function renderVeth({ ends: [one, other], mtuBytes }: Veth): string {
+  const end = (name: string, netns: NetnsName, mac: string): string =>
+    `name ${name} netns ${netns} address ${mac} mtu ${mtuBytes} gso_max_size ${Math.max(mtuBytes, 2048)}`;
+  return `link add ${end(one.link, one.netns, one.mac)} type veth peer ${end(other.link, other.netns, other.mac)}`;
+}
+
+function renderBridge({ link, mac, mtuBytes }: Bridge): string {
+  return `link add name ${link} address ${mac} mtu ${mtuBytes} type bridge mcast_snooping 0 forward_delay 0`;
+}
+
+/**
+ * A port of a subnet: it talks to no other port, teaches the bridge no MAC, is never flooded to, and has ARP answered
+ * for it by the bridge, for assigned addresses only and with the peer's own MAC. (Linux bridge(8), `proxy_arp on`.)
+ */
+function renderPort({ link, bridge }: BridgePort): string[] {
+  return [
+    `link set dev ${link} master ${bridge}`,
+    `link set dev ${link} type bridge_slave isolated on learning off flood off mcast_flood off bcast_flood off proxy_arp on`,
+  ];
+}
+
+function renderFdb({ link, mac }: FdbEntry, action: Step['action']): string {
+  return action === 'remove'
+    ? `fdb del ${mac} dev ${link} master`
+    : `fdb replace ${mac} dev ${link} master static sticky`;
+}
+
+function renderAddress(object: InterfaceAddress): string[] {
+  const { address, prefixLength, link, broadcast, connectedRoute } = object;
+  const lines = [
+    `addr add ${address}/${prefixLength}${broadcast === undefined ? '' : ` broadcast ${broadcast}`} dev ${link}`,
+  ];
+  if (!connectedRoute) {
+    lines.push(`route del ${address}/${prefixLength} dev ${link} proto kernel`);
+  }
+  return lines;
+}
+
+function renderRoute(route: KernelRoute): string {
+  const words: string[] = [];
+  if (route.type !== 'unicast') words.push(route.type);
+  words.push(route.destination);
+  if (route.via !== undefined) words.push(`via ${route.via}`);
+  if (route.link !== undefined) words.push(`dev ${route.link}`);
+  if (route.scopeLink === true) words.push('scope link');
+  if (route.source !== undefined) words.push(`src ${route.source}`);
+  if (route.metric !== undefined) words.push(`metric ${route.metric}`);
+  if (route.onlink === true) words.push('onlink');
+  if (route.table !== 254) words.push(`table ${tableWord(route.table)}`);
+  return words.join(' ');
+}
+
+/** The commands as a shell script that builds the same state in an empty sandbox. */
+export function renderScript(commands: readonly Command[]): string {
+  const parts = [
+    '#!/bin/sh',
+    '# Run this inside an empty sandbox, for example: unshare --net --mount --pid --ipc --uts --fork sh -c \'',
+    "#   mount -t tmpfs -o mode=755 tmpfs /run && mkdir -p /run/netns /run/hoplab && sh THIS-SCRIPT'",
+    'set -e',
+  ];
+  for (const command of commands) parts.push('', renderCommand(command));
+  return `${parts.join('\n')}\n`;
+}
+
+/** One command with its here-document; `ending` goes behind all of it, on the line that starts it. */
+export function renderCommand({ shell, input, then }: Command, ending = ''): string {
+  const next = then === undefined ? '' : ` && ${then}`;
+  if (input === undefined) return `${shell} </dev/null${next}${ending}`;
+  const text = input.map((line) => line.text).join('\n');
+  return `${shell} <<'EOF'${next}${ending}\n${text}\nEOF`;
+}
+
+function append<Key, Value>(map: Map<Key, Value[]>, key: Key, value: Value): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}

@@ -1,0 +1,160 @@
+/**
+ * What answers on the ports that pods, instances and internet hosts declare: a real server on a real socket.
+ *
+ * HTTP is served by one HAProxy for the whole lab: it binds each port inside the thing's own network namespace, and
+ * answers with JSON that says who answered and what it saw. UDP, and TCP that does not speak HTTP, is served by one
+ * small responder process (`host/responder.pl`) that opens its sockets in every namespace it is told; it writes the
+ * same JSON, as a datagram's answer or as a connection's first line, and then echoes.
+ *
+ * HAProxy needs one frontend per thing (so that one can be switched off by name), starts only when every namespace it
+ * names is there, and never runs with `user`: entering a namespace needs the sandbox's capabilities.
+ */
+
+import type { Because } from '../base/because.ts';
+import { sha256Hex } from '../base/hash.ts';
+import type { NetnsName } from '../base/names.ts';
+import type { Planned } from './state.ts';
+
+export interface ServedPort {
+  readonly kind: 'served-port';
+  readonly netns: NetnsName;
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  readonly http: boolean;
+  /** What the answer says of the answering side: pod, node, address, … in this order. */
+  readonly identity: Readonly<Record<string, string>>;
+  readonly behaviour: Behaviour;
+}
+
+/** How a workload misbehaves on purpose (a pod's annotations). */
+export interface Behaviour {
+  /** The HTTP status of every answer. */
+  readonly status?: number;
+  /** Each answer comes this much later. */
+  readonly delayMs?: number;
+  /** The connection is reset (TCP) or the datagram ignored (UDP) instead of answered. */
+  readonly fails?: boolean;
+}
+
+interface ServedBy {
+  readonly part: ServedPort;
+  readonly because: Because;
+}
+
+const HAPROXY_CONFIG = '/run/hoplab/servers.cfg';
+const HAPROXY_PID = '/run/hoplab/servers.pid';
+const RESPONDER_CONFIG = '/run/hoplab/responder.conf';
+const RESPONDER_PID = '/run/hoplab/responder.pid';
+
+const RESPONDER = '/run/hoplab/responder.pl';
+
+/** The text of the programs that a lab brings along (`host/responder.pl`): planning reads no files. */
+export interface Programs {
+  readonly responder: string;
+}
+
+export function planServers(servers: readonly ServedBy[], programs: Programs): Planned[] {
+  const because: Because = { concept: 'server', thing: 'lab', at: undefined };
+  const sorted = [...servers].sort((a, b) => compare(a.part, b.part));
+  const http = sorted.map(({ part }) => part).filter((part) => part.http);
+  const raw = sorted.map(({ part }) => part).filter((part) => !part.http);
+  const planned: Planned[] = [];
+  if (http.length > 0) {
+    const content = renderHaproxy(http);
+    planned.push(
+      { object: { kind: 'file', path: HAPROXY_CONFIG, content }, because },
+      {
+        object: {
+          kind: 'daemon',
+          name: 'haproxy',
+          pidFile: HAPROXY_PID,
+          start: `haproxy -D -q -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID}`,
+          // A plain -sf: a master-worker or a socket hand-over would keep the sockets of namespaces that are gone.
+          reload: `haproxy -D -q -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID} -sf $(cat ${HAPROXY_PID})`,
+          stop: `kill $(cat ${HAPROXY_PID})`,
+          digest: sha256Hex(content),
+        },
+        because,
+      },
+    );
+  }
+  if (raw.length > 0) {
+    const content = raw.map(renderResponderLine).join('');
+    const start = `perl ${RESPONDER} ${RESPONDER_CONFIG} ${RESPONDER_PID}`;
+    planned.push(
+      { object: { kind: 'file', path: RESPONDER, content: programs.responder }, because },
+      { object: { kind: 'file', path: RESPONDER_CONFIG, content }, because },
+      {
+        object: {
+          kind: 'daemon',
+          name: 'responder',
+          pidFile: RESPONDER_PID,
+          start,
+          reload: `kill $(cat ${RESPONDER_PID}); ${start}`,
+          stop: `kill $(cat ${RESPONDER_PID})`,
+          digest: sha256Hex(content),
+        },
+        because,
+      },
+    );
+  }
+  return planned;
+}
+
+function compare(a: ServedPort, b: ServedPort): number {
+  const text = (part: ServedPort): string =>
+    `${part.netns} ${part.protocol} ${String(part.port).padStart(5, '0')}`;
+  return text(a) < text(b) ? -1 : 1;
+}
+
+function renderHaproxy(ports: readonly ServedPort[]): string {
+  const head = [
+    'global',
+    '    maxconn 20000',
+    '    stats socket /run/hoplab/servers.sock mode 600 level admin',
+    'defaults',
+    '    mode http',
+    '    timeout client 60s',
+    '    timeout http-request 10s',
+    '    timeout http-keep-alive 60s',
+  ];
+  const frontends = ports.flatMap((port) => [
+    `frontend ${port.netns}:${port.port}`,
+    `    bind :${port.port} namespace ${port.netns}`,
+    ...renderBehaviour(port),
+  ]);
+  return [...head, ...frontends, ''].join('\n');
+}
+
+function renderBehaviour(port: ServedPort): string[] {
+  const { status = 200, delayMs, fails = false } = port.behaviour;
+  if (fails) return ['    http-request reject'];
+  const answer = `content-type application/json lf-string '${renderAnswer(port)}'`;
+  // A tarpit is HAProxy's one way to answer late: it holds the request for `timeout tarpit`, then returns the answer.
+  return delayMs === undefined
+    ? [`    http-request return status ${status} ${answer}`]
+    : [`    timeout tarpit ${delayMs}ms`, `    http-request tarpit status ${status} ${answer}`];
+}
+
+function renderAnswer(port: ServedPort): string {
+  const fixed = Object.entries(port.identity).map(([key, value]) => `"${key}":"${value}"`);
+  const seen = [
+    `"port":${port.port}`,
+    '"client":"%[src]"',
+    '"clientPort":%[src_port]',
+    '"method":"%[method]"',
+    '"path":"%[path,json(utf8s)]"',
+    '"host":"%[req.hdr(host),json(utf8s)]"',
+    '"xForwardedFor":"%[req.hdr(x-forwarded-for),json(utf8s)]"',
+    '"xForwardedProto":"%[req.hdr(x-forwarded-proto),json(utf8s)]"',
+    '"xForwardedPort":"%[req.hdr(x-forwarded-port),json(utf8s)]"',
+  ];
+  return `{${[...fixed, ...seen].join(',')}}\\n`;
+}
+
+/** `NETNS PROTOCOL PORT DELAY_MS|fail JSON-MEMBERS`, a line a socket. */
+function renderResponderLine(port: ServedPort): string {
+  const identity = JSON.stringify(port.identity).slice(1, -1);
+  const mode = port.behaviour.fails === true ? 'fail' : String(port.behaviour.delayMs ?? 0);
+  return `${port.netns} ${port.protocol} ${port.port} ${mode} ${identity}\n`;
+}

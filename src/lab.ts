@@ -1,0 +1,138 @@
+/** Fold 1: the lab's files to what they say, every mistake at its place. Nothing is looked up or decided yet. */
+
+import * as z from 'zod';
+
+import { VpcSpec } from './aws/vpc.ts';
+import { type Diagnostics, type SourceRef } from './base/diagnostic.ts';
+import { ClusterSpec } from './eks/cluster.ts';
+import { InternetHostSpec } from './internet/host.ts';
+import { type Manifests, readManifests } from './k8s/manifest.ts';
+import { ExperimentSpec, ProbeSpec } from './observe/probe-spec.ts';
+import { named } from './source/scalar.ts';
+import { readWith } from './source/schema.ts';
+import { type Path, readYaml, resolvePath, SourceTree, type Where } from './source/yaml.ts';
+
+export const LabFile = z.strictObject({
+  /** What the lab asks its reader; `hoplab list` shows it. */
+  question: z.string().optional(),
+  vpcs: named(VpcSpec),
+  cluster: ClusterSpec.optional(),
+  internet: named(InternetHostSpec),
+  probes: named(ProbeSpec),
+  experiments: named(ExperimentSpec),
+});
+
+export type LabFile = z.output<typeof LabFile>;
+
+/** A lab's text, parsed but not yet held against the schema. */
+export interface LabSource {
+  readonly name: string;
+  readonly lab: SourceTree;
+  readonly manifests: readonly SourceTree[];
+}
+
+export interface LabSpec {
+  readonly name: string;
+  readonly file: LabFile;
+  readonly where: Where;
+  readonly manifests: Manifests;
+}
+
+/** A replacement of a part of the lab: an experiment's `with:`, or `--set` on the command line. */
+export interface Patch {
+  readonly path: string;
+  readonly value: unknown;
+  /** Where the replacement was written. */
+  readonly tree: SourceTree;
+  readonly treePath: Path;
+  readonly at: SourceRef;
+}
+
+/** `lab.yaml` and the manifests, by the names that diagnostics show. */
+export function parseLab(
+  name: string,
+  labFile: { file: string; text: string },
+  manifestFiles: readonly { file: string; text: string }[],
+  diagnostics: Diagnostics,
+): LabSource | undefined {
+  const documents = readYaml(labFile.file, labFile.text, diagnostics);
+  const manifests = manifestFiles.flatMap(({ file, text }) => readYaml(file, text, diagnostics));
+  const [lab, ...more] = documents;
+  if (more[0] !== undefined) {
+    diagnostics.error(
+      'two-documents',
+      more[0].at([]),
+      'lab.yaml holds more than one document',
+      'one lab is one document; Kubernetes objects go into manifests/',
+    );
+  }
+  if (lab === undefined) {
+    if (!diagnostics.hasErrors) emptyLab(labFile.file, diagnostics);
+    return undefined;
+  }
+  if (lab.value === null) {
+    emptyLab(labFile.file, diagnostics);
+    return undefined;
+  }
+  return { name, lab, manifests };
+}
+
+function emptyLab(file: string, diagnostics: Diagnostics): void {
+  diagnostics.error(
+    'empty-lab',
+    { file, line: 1, column: 1 },
+    'this lab is empty',
+    'begin with "vpcs:"; labs/scenario-3/lab.yaml is a small one to start from',
+  );
+}
+
+/** The parts of an experiment's `with:`, or of `--set`, as patches. */
+export function patchesOf(values: Record<string, unknown>, tree: SourceTree, path: Path): Patch[] {
+  return Object.entries(values).map(([target, value]) => ({
+    path: target,
+    value,
+    tree,
+    treePath: [...path, target],
+    at: tree.keyAt([...path, target]),
+  }));
+}
+
+export function patchLab(
+  source: LabSource,
+  patches: readonly Patch[],
+  diagnostics: Diagnostics,
+): LabSource {
+  let { lab } = source;
+  for (const { path, value, tree, treePath, at } of patches) {
+    const resolved = resolvePath(lab.value, path, at, diagnostics);
+    if (resolved === undefined) continue;
+    lab = lab.patched(resolved, value ?? undefined, tree, treePath);
+  }
+  return { ...source, lab };
+}
+
+/** `--set vpcs.main.routeTables.private.routes=[]` as a patch; the value is YAML. */
+export function parseSet(text: string, diagnostics: Diagnostics): Patch | undefined {
+  const file = `--set ${text}`;
+  const at = { file, line: 1, column: 1 };
+  const equals = text.indexOf('=');
+  if (equals <= 0) {
+    diagnostics.error(
+      'set-syntax',
+      at,
+      `"${text}" is not PATH=VALUE`,
+      'write it like --set cluster.cni.AWS_VPC_K8S_CNI_EXTERNALSNAT=false',
+    );
+    return undefined;
+  }
+  const [tree] = readYaml(file, text.slice(equals + 1), diagnostics);
+  if (tree === undefined) return undefined;
+  return { path: text.slice(0, equals), value: tree.value, tree, treePath: [], at };
+}
+
+export function readLab(source: LabSource, diagnostics: Diagnostics): LabSpec | undefined {
+  const file = readWith(LabFile, source.lab, diagnostics);
+  const manifests = readManifests(source.manifests, diagnostics);
+  if (file === undefined) return undefined;
+  return { name: source.name, file, where: source.lab.where(), manifests };
+}

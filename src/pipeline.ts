@@ -1,0 +1,199 @@
+/**
+ * The program on one screen:
+ *
+ *   lab.yaml, manifests -> read -> LabSpec -> resolve -> Cloud -> plan -> KernelState -> diff -> Step[] -> render -> apply
+ *
+ * Everything up to `apply` is pure. Up, change and down differ in nothing but the two states that are compared.
+ */
+
+import { Diagnostics, InputError, sortDiagnostics, type Diagnostic } from './base/diagnostic.ts';
+import { type Cloud, resolveCloud } from './cloud.ts';
+import { apply } from './host/apply.ts';
+import { findLab, type LabText, readLabText, readPrograms } from './host/lab-files.ts';
+import { withLock } from './host/lock.ts';
+import { findSandbox, killSandbox, type Sandbox, startSandbox } from './host/sandbox.ts';
+import { LabStore } from './host/store.ts';
+import type { Command } from './kernel/command.ts';
+import { diff, type Step } from './kernel/diff.ts';
+import { render } from './kernel/render.ts';
+import { EMPTY, type KernelState } from './kernel/state.ts';
+import {
+  type LabSource,
+  type LabSpec,
+  parseLab,
+  parseSet,
+  type Patch,
+  patchesOf,
+  patchLab,
+  readLab,
+} from './lab.ts';
+import { planCloud } from './plan.ts';
+import { checkProbes } from './probe/check.ts';
+
+/** A lab as it is wanted: what its files say, what that means, and the kernel state that stands for it. */
+export interface Lab {
+  readonly name: string;
+  readonly directory: string;
+  readonly source: LabSource;
+  readonly spec: LabSpec;
+  readonly cloud: Cloud;
+  readonly state: KernelState;
+  readonly warnings: readonly Diagnostic[];
+}
+
+/** Reads, resolves and plans; throws an InputError with every mistake of the first stage that found any. */
+export function load(word: string, sets: readonly string[] = []): Lab {
+  return loadText(readLabText(findLab(word)), sets);
+}
+
+export function loadText(text: LabText, sets: readonly string[] = []): Lab {
+  const diagnostics = new Diagnostics();
+  const source = parseLab(text.name, text.lab, text.manifests, diagnostics);
+  const patches = sets.flatMap((set) => parseSet(set, diagnostics) ?? []);
+  stopOnErrors(diagnostics);
+  if (source === undefined) throw new Error('a lab without diagnostics has a source');
+  const patched = patchLab(source, patches, diagnostics);
+  stopOnErrors(diagnostics);
+  const lab = plan(patched, text.directory, diagnostics);
+  // An experiment is the lab with a patch: what is wrong with it is wrong with the lab.
+  for (const name of Object.keys(lab.spec.file.experiments)) experiment(lab, name);
+  return lab;
+}
+
+/** The lab as it is during one of its experiments. */
+export function experiment(lab: Lab, name: string): Lab {
+  const patches: Patch[] = patchesOf(
+    lab.spec.file.experiments[name]?.with ?? {},
+    lab.source.lab,
+    ['experiments', name, 'with'],
+  );
+  const diagnostics = new Diagnostics();
+  const source = patchLab(lab.source, patches, diagnostics);
+  stopOnErrors(diagnostics);
+  return plan(source, lab.directory, diagnostics);
+}
+
+function plan(source: LabSource, directory: string, diagnostics: Diagnostics): Lab {
+  const spec = readLab(source, diagnostics);
+  stopOnErrors(diagnostics);
+  if (spec === undefined) throw new Error('a lab without diagnostics has a spec');
+  const cloud = resolveCloud(spec, diagnostics);
+  checkProbes(spec, cloud, diagnostics);
+  stopOnErrors(diagnostics);
+  const state = planCloud(cloud, readPrograms(), diagnostics);
+  stopOnErrors(diagnostics);
+  return {
+    name: source.name,
+    directory,
+    source,
+    spec,
+    cloud,
+    state,
+    warnings: sortDiagnostics(diagnostics.list),
+  };
+}
+
+function stopOnErrors(diagnostics: Diagnostics): void {
+  if (diagnostics.hasErrors) throw new InputError(sortDiagnostics(diagnostics.list));
+}
+
+/** What would be done to an empty sandbox, or to the lab that is up. */
+export function commandsFor(from: KernelState, to: KernelState): { steps: Step[]; commands: Command[] } {
+  const steps = diff(from, to);
+  return { steps, commands: render(steps) };
+}
+
+export interface Progress {
+  /** Called at the beginning of each piece of work. */
+  step(what: string): void;
+  note(what: string): void;
+}
+
+export interface Converged {
+  readonly sandbox: Sandbox;
+  readonly steps: readonly Step[];
+  readonly wasUp: boolean;
+}
+
+/** Builds the lab, or turns the one that is up into what its files say now. */
+export async function up(lab: Lab, progress: Progress): Promise<Converged> {
+  const store = new LabStore(lab.name);
+  return withLock(
+    store,
+    () => {
+      progress.note(`waiting for another command that is changing ${lab.name}`);
+    },
+    async () => {
+      let sandbox = findSandbox(store);
+      if (sandbox !== undefined) checkDirectory(store, lab);
+      if (sandbox !== undefined && store.journal !== 'committed') {
+        progress.note(`${lab.name} was left half built; building it anew`);
+        await killSandbox(store);
+        sandbox = undefined;
+      }
+      const wasUp = sandbox !== undefined;
+      if (sandbox === undefined) {
+        store.forget();
+        progress.step('making the sandbox');
+        sandbox = await startSandbox(store);
+        const since = new Date().toISOString();
+        store.write(
+          'lab.json',
+          JSON.stringify({ name: lab.name, directory: lab.directory, since }),
+        );
+      }
+      const steps = await converge(store, sandbox, lab.state, progress);
+      return { sandbox, steps, wasUp };
+    },
+  );
+}
+
+/** From the committed state to the wanted one; the journal says when it is under way. */
+export async function converge(
+  store: LabStore,
+  sandbox: Sandbox,
+  state: KernelState,
+  progress: Progress,
+): Promise<Step[]> {
+  const from = store.journal === 'none' ? EMPTY : store.readPlan();
+  const { steps, commands } = commandsFor(from, state);
+  if (steps.length === 0) {
+    store.write('journal', 'committed\n');
+    return steps;
+  }
+  progress.step(from.size === 0 ? `building ${steps.length} objects` : `changing ${steps.length} objects`);
+  store.write('journal', 'building\n');
+  await apply(sandbox, commands);
+  store.writePlan(state);
+  store.write('journal', 'committed\n');
+  return steps;
+}
+
+function checkDirectory(store: LabStore, lab: Lab): void {
+  const record = store.readRecord();
+  if (record === undefined || record.directory === lab.directory) return;
+  throw new InputError([
+    {
+      severity: 'error',
+      code: 'lab-name-taken',
+      at: undefined,
+      what: `a lab named "${lab.name}" is up from another directory: ${record.directory}`,
+      hint: `take it down first (npx hoplab down ${lab.name}), or rename this directory`,
+    },
+  ]);
+}
+
+export async function down(store: LabStore, progress: Progress): Promise<boolean> {
+  return withLock(
+    store,
+    () => {
+      progress.note(`waiting for another command that is changing ${store.name}`);
+    },
+    async () => {
+      const wasUp = findSandbox(store) !== undefined;
+      await killSandbox(store);
+      store.forget();
+      return wasUp;
+    },
+  );
+}

@@ -1,0 +1,56 @@
+/** Fold 3: the cloud to the kernel state that stands for it. Every concept contributes; nothing is ordered here. */
+
+import {
+  internetLink,
+  planInternetGateway,
+  TRANSIT_IGW,
+} from './aws/internet-gateway.ts';
+import { planInstance } from './aws/instance.ts';
+import { planNatGateway } from './aws/nat-gateway.ts';
+import { planVpc } from './aws/vpc.ts';
+import type { Diagnostics } from './base/diagnostic.ts';
+import { addressMappings, type Cloud } from './cloud.ts';
+import { planNode } from './eks/node.ts';
+import { INTERNET_NETNS, planInternet } from './internet/host.ts';
+import { Fragment, mergeFragments } from './kernel/fragment.ts';
+import type { Programs } from './kernel/server.ts';
+import type { KernelState } from './kernel/state.ts';
+
+export function planCloud(
+  cloud: Cloud,
+  programs: Programs,
+  diagnostics: Diagnostics,
+): KernelState {
+  const fragment = new Fragment();
+  const gateways = [];
+  for (const vpc of cloud.vpcs.values()) {
+    fragment.addAll(planVpc(vpc));
+    const igw = vpc.internetGateway;
+    if (igw !== undefined) {
+      const mappings = addressMappings(vpc, igw);
+      const { cidrs, netns } = vpc;
+      fragment.addAll(
+        planInternetGateway(igw, { vpc: netns, internet: INTERNET_NETNS, cidrs, mappings }),
+      );
+      gateways.push({
+        link: internetLink(igw),
+        via: TRANSIT_IGW,
+        addresses: mappings.map((mapping) => mapping.public),
+        thing: `igw/${igw.name}`,
+      });
+    }
+    for (const nat of vpc.natGateways.values()) fragment.addAll(planNatGateway(nat));
+    for (const instance of vpc.instances.values()) fragment.addAll(planInstance(instance));
+  }
+  if (cloud.cluster !== undefined) {
+    const { vpc, settings, excludedCidrs: excluded, nodes } = cloud.cluster;
+    const vpcCidrs = cloud.vpcs.get(vpc)?.cidrs ?? [];
+    for (const node of nodes.values()) {
+      fragment.addAll(planNode(node, { vpcCidrs, excluded, settings }));
+    }
+  }
+  if (gateways.length > 0 || cloud.internetHosts.length > 0) {
+    fragment.addAll(planInternet(cloud.internetHosts, gateways));
+  }
+  return mergeFragments(fragment, programs, diagnostics);
+}

@@ -1,0 +1,54 @@
+/** Holds every probe of a lab against its cloud before anything is built: whoever it names must be there. */
+
+import { type Diagnostics, suggest } from '../base/diagnostic.ts';
+import { type Cloud, findThing } from '../cloud.ts';
+import type { LabSpec } from '../lab.ts';
+import type { ProbeSpec } from '../observe/probe-spec.ts';
+import type { Where } from '../source/yaml.ts';
+import { resolveRequest } from './request.ts';
+
+export function checkProbes(lab: LabSpec, cloud: Cloud, diagnostics: Diagnostics): void {
+  for (const [name, probe] of Object.entries(lab.file.probes)) {
+    checkProbe(probe, cloud, lab.where.in('probes', name), diagnostics);
+  }
+  for (const [group, { probes }] of Object.entries(lab.file.experiments)) {
+    for (const [name, probe] of Object.entries(probes)) {
+      const where = lab.where.in('experiments', group, 'probes', name);
+      checkProbe(probe, cloud, where, diagnostics);
+    }
+  }
+}
+
+function checkProbe(probe: ProbeSpec, cloud: Cloud, where: Where, diagnostics: Diagnostics): void {
+  resolveRequest(probe, cloud, where, diagnostics);
+  const { expect } = probe;
+  const names: [string, readonly string[]][] = [
+    ['path', expect.path ?? []],
+    ['silent', expect.silent],
+    ['conntrack', expect.conntrack],
+    ['answeredBy', expect.answeredBy === undefined ? [] : [expect.answeredBy]],
+  ];
+  for (const [key, list] of names) {
+    list.forEach((text, index) => {
+      if (findThing(cloud, text) !== undefined) return;
+      const at = key === 'answeredBy' ? where.at('expect', key) : where.at('expect', key, index);
+      diagnostics.error(
+        'unknown-thing',
+        at,
+        `"${text}" is nothing in this lab`,
+        suggest(text, cloud.things.keys()),
+      );
+    });
+  }
+  const onlyFor = (key: 'status' | 'ttl', kind: 'http' | 'ping'): void => {
+    if (expect[key] === undefined || probe[kind] !== undefined) return;
+    diagnostics.error(
+      'expectation',
+      where.at('expect', key),
+      `"${key}" is seen by ${kind} only`,
+      `ask by ${kind}, or leave "${key}" out`,
+    );
+  };
+  onlyFor('status', 'http');
+  onlyFor('ttl', 'ping');
+}

@@ -1,0 +1,129 @@
+/** What a probe asks, resolved: from which thing, to which address and port, by which of ping, TCP, UDP and HTTP. */
+
+import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
+import { type Ipv4, parseIpv4 } from '../base/ip.ts';
+import { type Cloud, findThing, type Thing } from '../cloud.ts';
+import { type ProbeSpec, REQUEST_KINDS, type RequestKind } from '../observe/probe-spec.ts';
+import type { Where } from '../source/yaml.ts';
+
+export interface Request {
+  readonly kind: RequestKind;
+  readonly from: Thing;
+  readonly fromAddress: Ipv4;
+  readonly destination: Ipv4;
+  /** 0 for ping. */
+  readonly port: number;
+  /** What curl is given; for the others `address:port`. */
+  readonly text: string;
+}
+
+/** Reports `unknown-endpoint` and `probe-target`. */
+export function resolveRequest(
+  probe: ProbeSpec,
+  cloud: Cloud,
+  where: Where,
+  diagnostics: Diagnostics,
+): Request | undefined {
+  const from = findEndpoint(probe.from, cloud, where.at('from'), diagnostics);
+  const kind = REQUEST_KINDS.find((one) => probe[one] !== undefined);
+  if (kind === undefined) return undefined;
+  const target = parseTarget(kind, probe[kind] ?? '', cloud, where.at(kind), diagnostics);
+  if (from?.address === undefined || target === undefined) return undefined;
+  return { kind, from, fromAddress: from.address, ...target };
+}
+
+export function findEndpoint(
+  text: string,
+  cloud: Cloud,
+  at: SourceRef | undefined,
+  diagnostics: Diagnostics,
+): Thing | undefined {
+  const thing = findThing(cloud, text);
+  if (thing?.isEndpoint === true) return thing;
+  const endpoints = [...cloud.things.values()].filter((one) => one.isEndpoint);
+  diagnostics.error(
+    'unknown-endpoint',
+    at,
+    thing === undefined
+      ? `"${text}" is nothing in this lab`
+      : `"${text}" sends nothing of its own`,
+    suggest(
+      text,
+      endpoints.map((one) => one.reference),
+    ) ?? 'endpoints are pod/NAME, node/NAME, instance/NAME and internet/NAME',
+  );
+  return undefined;
+}
+
+/** `host`, `host:port`, `kind/name:port`, and for HTTP also a URL or a path behind. */
+function parseTarget(
+  kind: RequestKind,
+  text: string,
+  cloud: Cloud,
+  at: SourceRef,
+  diagnostics: Diagnostics,
+): Pick<Request, 'destination' | 'port' | 'text'> | undefined {
+  const fail = (what: string, hint: string | undefined): undefined => {
+    diagnostics.error('probe-target', at, what, hint);
+    return undefined;
+  };
+  const bare = kind === 'http' ? text.replace(/^http:\/\//, '') : text;
+  const match = /^(?<host>(?:[a-z]+\/[^:]+?)|(?:[^:/]+))(?::(?<port>\d+))?(?<path>\/.*)?$/.exec(bare);
+  const { host: wholeHost = '', port: portText, path: wholePath = '' } = match?.groups ?? {};
+  const { host, path } = splitReference(wholeHost, portText, wholePath, cloud);
+  const port = portText === undefined ? (kind === 'http' ? 80 : 0) : Number(portText);
+  if (match === null || host === '' || port > 65535 || (path !== '' && kind !== 'http')) {
+    return fail(
+      `"${text}" is no target of ${kind}`,
+      kind === 'http'
+        ? 'write it like http://10.0.4.50:8080/ or pod/web:8080/'
+        : kind === 'ping'
+          ? 'write it like 10.0.4.50 or pod/web'
+          : 'write it like 10.0.4.50:8080 or pod/web:8080',
+    );
+  }
+  if (port === 0 && kind !== 'ping') return fail(`"${text}" names no port`, 'add one, like :8080');
+  const thing = findThing(cloud, host);
+  const destination =
+    parseIpv4(host) ?? thing?.address ?? cloud.internetHosts.find((one) => one.name === host)?.address;
+  if (destination === undefined) {
+    const known = [
+      ...[...cloud.things.values()].filter((one) => one.address).map((one) => one.reference),
+      ...cloud.internetHosts.map((one) => one.name),
+    ];
+    return fail(
+      `"${host}" is neither an address nor anything that has one in this lab`,
+      suggest(host, known),
+    );
+  }
+  const isName = thing === undefined;
+  const authority = `${isName ? host : destination}${portText === undefined ? '' : `:${port}`}`;
+  return {
+    destination,
+    port,
+    text:
+      kind === 'http'
+        ? `http://${authority}${path === '' ? '/' : path}`
+        : kind === 'ping'
+          ? host
+          : `${destination}:${port}`,
+  };
+}
+
+/** `pod/web/path` may be pod "web" and a path, or pod "path" in namespace "web": what is there wins. */
+function splitReference(
+  host: string,
+  port: string | undefined,
+  path: string,
+  cloud: Cloud,
+): { host: string; path: string } {
+  if (port !== undefined || findThing(cloud, host) !== undefined) return { host, path };
+  const words = `${host}${path}`.split('/');
+  for (let length = words.length; length > 1; length -= 1) {
+    const candidate = words.slice(0, length).join('/');
+    if (findThing(cloud, candidate) === undefined) continue;
+    const rest = words.slice(length).join('/');
+    return { host: candidate, path: rest === '' && length === words.length ? '' : `/${rest}` };
+  }
+  return { host, path };
+}

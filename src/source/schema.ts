@@ -1,0 +1,220 @@
+/**
+ * Holds a document against a schema and reports in the user's words: every problem at once, each at its place.
+ *
+ * The schemas are zod's; its messages are not used, because they know neither the file nor the other keys of the map.
+ */
+
+import * as z from 'zod';
+
+import { type Diagnostics, suggest } from '../base/diagnostic.ts';
+import { isRecord, type Path, type SourceTree } from './yaml.ts';
+
+/** The value as the schema reads it, or undefined after reporting what is wrong with it. */
+export function readWith<Schema extends z.ZodType>(
+  schema: Schema,
+  tree: SourceTree,
+  diagnostics: Diagnostics,
+  prefix: Path = [],
+): z.output<Schema> | undefined {
+  const result = schema.safeParse(valueAt(tree.value, prefix));
+  if (result.success) return result.data;
+  for (const issue of result.error.issues) report(schema, tree, prefix, issue, diagnostics);
+  return undefined;
+}
+
+/** A string that a function of `base/` understands, or the complaint that `expected` names. */
+export function parsed<T>(
+  parse: (text: string) => T | undefined,
+  code: string,
+  expected: string,
+  hint: string,
+): z.ZodType<T> {
+  return z.string().transform((text, context) => {
+    const value = parse(text);
+    if (value !== undefined) return value;
+    context.issues.push({
+      code: 'custom',
+      input: text,
+      message: `"${text}" is not ${expected}`,
+      params: { code, hint },
+    });
+    return z.NEVER;
+  }) as unknown as z.ZodType<T>;
+}
+
+type Issue = z.core.$ZodIssue;
+
+function report(
+  schema: z.ZodType,
+  tree: SourceTree,
+  prefix: Path,
+  issue: Issue,
+  diagnostics: Diagnostics,
+): void {
+  const inner = issue.path.map((key) => (typeof key === 'symbol' ? String(key) : key));
+  const path = [...prefix, ...inner];
+  const name = describe(inner);
+  const value = valueAt(tree.value, path);
+
+  switch (issue.code) {
+    case 'unrecognized_keys':
+      for (const key of issue.keys) {
+        diagnostics.error(
+          'unknown-key',
+          tree.keyAt([...path, key]),
+          `unknown key "${key}"${inner.length === 0 ? '' : ` in ${inner.join('.')}`}`,
+          suggest(key, keysAt(schema, inner)) ?? `known here: ${keysAt(schema, inner).join(', ')}`,
+        );
+      }
+      return;
+    case 'invalid_union': {
+      const fitting = issue.errors.find((issues) =>
+        issues.every((one) => one.path.length > 0 || one.code !== 'invalid_type'),
+      );
+      if (fitting !== undefined) {
+        for (const one of fitting) {
+          report(schema, tree, prefix, { ...one, path: [...issue.path, ...one.path] }, diagnostics);
+        }
+        return;
+      }
+      const choices = issue.errors.flatMap((issues) =>
+        issues.flatMap((one) => (one.code === 'invalid_type' ? [article(one.expected)] : [])),
+      );
+      diagnostics.error(
+        'wrong-type',
+        tree.at(path),
+        `${name} is ${kindOf(value)}, not ${[...new Set(choices)].join(' or ')}`,
+      );
+      return;
+    }
+    case 'invalid_type':
+      if (value === undefined || value === null) {
+        const key = inner.at(-1);
+        diagnostics.error(
+          'missing-key',
+          tree.keyAt(value === null ? path : path.slice(0, -1)),
+          inner.length === 0
+            ? 'this file is empty'
+            : `${describe(inner.slice(0, -1))} lacks "${String(key)}"`,
+          `give ${article(issue.expected)}${inner.length === 0 ? '' : ` for "${String(key)}"`}`,
+        );
+        return;
+      }
+      diagnostics.error(
+        'wrong-type',
+        tree.at(path),
+        `${name} is ${kindOf(value)}, not ${article(issue.expected)}`,
+      );
+      return;
+    case 'invalid_value': {
+      const choices = issue.values.map(String);
+      diagnostics.error(
+        'wrong-value',
+        tree.at(path),
+        `${name} is ${typeof value === 'string' ? `"${value}"` : kindOf(value)}, not one of ${choices.join(', ')}`,
+        typeof value === 'string' ? suggest(value, choices) : undefined,
+      );
+      return;
+    }
+    case 'too_small':
+    case 'too_big':
+      diagnostics.error(
+        'out-of-range',
+        tree.at(path),
+        `${name} is ${typeof value === 'number' ? value : kindOf(value)}, which is ${
+          issue.code === 'too_small'
+            ? `less than ${String(issue.minimum)}`
+            : `more than ${String(issue.maximum)}`
+        }`,
+      );
+      return;
+    case 'custom': {
+      const parameters = isRecord(issue.params) ? issue.params : {};
+      diagnostics.error(
+        typeof parameters['code'] === 'string' ? parameters['code'] : 'wrong-value',
+        tree.at(path),
+        `${name === 'this file' ? '' : `${name}: `}${issue.message}`,
+        typeof parameters['hint'] === 'string' ? parameters['hint'] : undefined,
+      );
+      return;
+    }
+    case 'invalid_key':
+      diagnostics.error(
+        'not-a-name',
+        tree.keyAt(path),
+        `"${String(inner.at(-1))}" is not a name`,
+        'letters, digits, ".", "_" and "-", at most 63, and a letter or digit at both ends',
+      );
+      return;
+    case 'invalid_element':
+    case 'invalid_format':
+    case 'not_multiple_of':
+      diagnostics.error('wrong-value', tree.at(path), `${name}: ${issue.message}`);
+      return;
+  }
+}
+
+function describe(path: Path): string {
+  return path.length === 0 ? 'this file' : path.join('.');
+}
+
+function article(expected: string): string {
+  const words: Record<string, string> = {
+    object: 'a map',
+    record: 'a map',
+    array: 'a list',
+    string: 'a text',
+    number: 'a number',
+    int: 'a whole number',
+    boolean: 'true or false',
+  };
+  return words[expected] ?? expected;
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined || value === null) return 'empty';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a map';
+  if (typeof value === 'string') return `the text "${value}"`;
+  if (typeof value === 'number' || typeof value === 'boolean') return `${String(value)}`;
+  return typeof value;
+}
+
+export function valueAt(value: unknown, path: Path): unknown {
+  let here = value;
+  for (const key of path) {
+    if (Array.isArray(here)) here = (here as unknown[])[Number(key)];
+    else if (isRecord(here)) here = here[String(key)];
+    else return undefined;
+  }
+  return here;
+}
+
+/** The keys that the schema knows at a path: what a misspelt key is compared with. */
+function keysAt(schema: z.core.$ZodType, path: Path): string[] {
+  const { def } = schema._zod;
+  const [head, ...rest] = path;
+  switch (def.type) {
+    case 'object': {
+      const { shape } = def as z.core.$ZodObjectDef;
+      if (head === undefined) return Object.keys(shape);
+      const child = shape[String(head)];
+      return child === undefined ? [] : keysAt(child, rest);
+    }
+    case 'record':
+      return head === undefined ? [] : keysAt((def as z.core.$ZodRecordDef).valueType, rest);
+    case 'array':
+      return head === undefined ? [] : keysAt((def as z.core.$ZodArrayDef).element, rest);
+    case 'union':
+      return (def as z.core.$ZodUnionDef).options.flatMap((option) => keysAt(option, path));
+    case 'optional':
+    case 'default':
+    case 'nullable':
+    case 'prefault':
+      return keysAt((def as z.core.$ZodOptionalDef).innerType, path);
+    case 'pipe':
+      return keysAt((def as z.core.$ZodPipeDef).in, path);
+    default:
+      return [];
+  }
+}

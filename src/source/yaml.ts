@@ -1,0 +1,211 @@
+/**
+ * YAML text to plain values that remember where they were written: the only importer of the YAML parser.
+ *
+ * A `SourceTree` is one document. A patch (an experiment's `with:`, or `--set` on the command line) replaces a part of
+ * it together with its positions, so that a mistake in a patch is reported where the patch stands.
+ */
+
+import { isAlias, isMap, isScalar, isSeq, LineCounter, parseAllDocuments } from 'yaml';
+import type { Node, Pair } from 'yaml';
+
+import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
+
+export type Path = readonly (string | number)[];
+
+interface Position {
+  readonly value: SourceRef;
+  /** Where the key stands that leads here; for a list's element, the element itself. */
+  readonly key: SourceRef;
+}
+
+/** A place in a document: what the concepts get, so that they can report without knowing the file. */
+export interface Where {
+  at(...path: Path): SourceRef;
+  keyAt(...path: Path): SourceRef;
+  in(...path: Path): Where;
+}
+
+export class SourceTree {
+  readonly file: string;
+  readonly value: unknown;
+  readonly #positions: ReadonlyMap<string, Position>;
+
+  constructor(file: string, value: unknown, positions: ReadonlyMap<string, Position>) {
+    this.file = file;
+    this.value = value;
+    this.#positions = positions;
+  }
+
+  /** Where the value at the path stands, or the nearest thing around it that does stand. */
+  at(path: Path): SourceRef {
+    return this.#find(path)?.value ?? { file: this.file, line: 1, column: 1 };
+  }
+
+  keyAt(path: Path): SourceRef {
+    return this.#find(path)?.key ?? { file: this.file, line: 1, column: 1 };
+  }
+
+  where(prefix: Path = []): Where {
+    return {
+      at: (...path) => this.at([...prefix, ...path]),
+      keyAt: (...path) => this.keyAt([...prefix, ...path]),
+      in: (...path) => this.where([...prefix, ...path]),
+    };
+  }
+
+  /** The same document with the value at the path replaced; `undefined` takes it out. */
+  patched(path: Path, value: unknown, from: SourceTree, fromPath: Path): SourceTree {
+    const positions = new Map<string, Position>();
+    const gone = pathKey(path);
+    for (const [key, position] of this.#positions) {
+      if (key !== gone && !key.startsWith(`${gone}\0`)) positions.set(key, position);
+    }
+    const source = pathKey(fromPath);
+    for (const [key, position] of from.#positions) {
+      if (key === source) positions.set(gone, position);
+      else if (key.startsWith(`${source}\0`) || source === '') {
+        positions.set(gone + (source === '' ? '\0' : '') + key.slice(source.length), position);
+      }
+    }
+    return new SourceTree(this.file, replaceAt(this.value, path, value), positions);
+  }
+
+  #find(path: Path): Position | undefined {
+    for (let length = path.length; length >= 0; length -= 1) {
+      const position = this.#positions.get(pathKey(path.slice(0, length)));
+      if (position !== undefined) return position;
+    }
+    return undefined;
+  }
+}
+
+/** All documents of a text; syntax errors and doubled keys are reported, and such a document is left out. */
+export function readYaml(file: string, text: string, diagnostics: Diagnostics): SourceTree[] {
+  const lines = new LineCounter();
+  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false });
+  const trees: SourceTree[] = [];
+  const refAt = (offset: number): SourceRef => {
+    const { line, col } = lines.linePos(Math.min(offset, text.length));
+    return { file, line: Math.max(line, 1), column: Math.max(col, 1) };
+  };
+  for (const document of documents) {
+    for (const error of document.errors) {
+      const message = error.message.replace(/\.$/, '');
+      diagnostics.error(
+        'yaml-syntax',
+        refAt(error.pos[0]),
+        `this is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`,
+        error.code === 'DUPLICATE_KEY'
+          ? 'give each key once'
+          : 'check the indentation, the colons and the quotes on this line and the one above',
+      );
+    }
+    if (document.errors.length > 0) continue;
+    const positions = new Map<string, Position>();
+    const walk = (node: Node | null, path: Path, key: SourceRef): unknown => {
+      const resolved = isAlias(node) ? (node.resolve(document) ?? null) : node;
+      const here = node?.range == null ? key : refAt(node.range[0]);
+      positions.set(pathKey(path), { value: here, key });
+      if (isMap(resolved)) {
+        const result: Record<string, unknown> = {};
+        for (const pair of resolved.items as Pair<Node, Node | null>[]) {
+          const name = isScalar(pair.key) ? String(pair.key.value) : String(pair.key);
+          const keyRef = pair.key.range == null ? here : refAt(pair.key.range[0]);
+          result[name] = walk(pair.value, [...path, name], keyRef);
+        }
+        return result;
+      }
+      if (isSeq(resolved)) {
+        return resolved.items.map((item, index) =>
+          walk(item as Node, [...path, index], refAt((item as Node).range?.[0] ?? 0)),
+        );
+      }
+      return isScalar(resolved) ? resolved.value : null;
+    };
+    const start = refAt(document.contents?.range?.[0] ?? document.range[0]);
+    const value = walk(document.contents, [], start);
+    trees.push(new SourceTree(file, value, positions));
+  }
+  return trees;
+}
+
+/**
+ * A path as a person writes it, `vpcs.main.routeTables.private-1.routes`, to the keys it means in this value. A key
+ * may hold dots (`internet.example.com.address`): the longest key that is there wins. The last key may be new.
+ */
+export function resolvePath(
+  value: unknown,
+  text: string,
+  at: SourceRef,
+  diagnostics: Diagnostics,
+): Path | undefined {
+  const path: (string | number)[] = [];
+  let rest = text.split('.');
+  let here: unknown = value;
+  while (rest.length > 0) {
+    if (Array.isArray(here)) {
+      const [word = '', ...others] = rest;
+      if (!/^\d+$/.test(word) || Number(word) >= here.length) {
+        diagnostics.error(
+          'unknown-path',
+          at,
+          `"${text}": "${word}" is no position in a list of ${here.length}`,
+          'positions start at 0',
+        );
+        return undefined;
+      }
+      path.push(Number(word));
+      here = here[Number(word)];
+      rest = others;
+      continue;
+    }
+    const known = isRecord(here) ? Object.keys(here) : [];
+    let length = rest.length;
+    while (length > 0 && !known.includes(rest.slice(0, length).join('.'))) length -= 1;
+    if (length > 0) {
+      const key = rest.slice(0, length).join('.');
+      path.push(key);
+      here = isRecord(here) ? here[key] : undefined;
+      rest = rest.slice(length);
+      continue;
+    }
+    if (rest.length === 1 && (isRecord(here) || here === undefined || here === null)) {
+      path.push(rest[0] ?? '');
+      return path;
+    }
+    const word = rest[0] ?? '';
+    diagnostics.error(
+      'unknown-path',
+      at,
+      `"${text}": there is no "${word}"${path.length === 0 ? ' in the lab' : ` in ${path.join('.')}`}`,
+      suggest(word, known),
+    );
+    return undefined;
+  }
+  return path;
+}
+
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function pathKey(path: Path): string {
+  return path.join('\0');
+}
+
+function replaceAt(value: unknown, path: Path, replacement: unknown): unknown {
+  const [head, ...rest] = path;
+  if (head === undefined) return replacement;
+  if (Array.isArray(value)) {
+    const copy: unknown[] = [...(value as unknown[])];
+    if (rest.length === 0 && replacement === undefined) copy.splice(Number(head), 1);
+    else copy[Number(head)] = replaceAt(copy[Number(head)], rest, replacement);
+    return copy;
+  }
+  const copy: Record<string, unknown> = isRecord(value) ? { ...value } : {};
+  if (rest.length === 0 && replacement === undefined) {
+    return Object.fromEntries(Object.entries(copy).filter(([key]) => key !== String(head)));
+  }
+  copy[String(head)] = replaceAt(copy[String(head)], rest, replacement);
+  return copy;
+}
