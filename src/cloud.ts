@@ -4,10 +4,7 @@
  * The result is complete and depends on nothing but the files: the same lab is the same cloud, always.
  */
 
-import {
-  type AddressMapping,
-  type InternetGateway,
-} from './aws/internet-gateway.ts';
+import { type AddressMapping, type InternetGateway } from './aws/internet-gateway.ts';
 import { AddressBook } from './aws/subnet.ts';
 import { pinAddresses, resolveVpc, resolveVpcGround, type Vpc, type VpcGround } from './aws/vpc.ts';
 import { type Diagnostics, renderSourceRef, type SourceRef, suggest } from './base/diagnostic.ts';
@@ -352,6 +349,7 @@ export function findThing(cloud: Pick<Cloud, 'things'>, text: string): Thing | u
   if (rest.length === 0 && sameKind.length === 1) return sameKind[0];
   if (rest.length === 1 && rest[0] === kind) return cloud.things.get(kind ?? '');
   // `pod/default/web` is `pod/web`.
-  if (kind === 'pod' && rest[0] === 'default') return cloud.things.get(`pod/${rest.slice(1).join('/')}`);
+  if (kind === 'pod' && rest[0] === 'default')
+    return cloud.things.get(`pod/${rest.slice(1).join('/')}`);
   return undefined;
 }

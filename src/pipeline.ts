@@ -62,11 +62,11 @@ export function loadText(text: LabText, sets: readonly string[] = []): Lab {
 
 /** The lab as it is during one of its experiments. */
 export function experiment(lab: Lab, name: string): Lab {
-  const patches: Patch[] = patchesOf(
-    lab.spec.file.experiments[name]?.with ?? {},
-    lab.source.lab,
-    ['experiments', name, 'with'],
-  );
+  const patches: Patch[] = patchesOf(lab.spec.file.experiments[name]?.with ?? {}, lab.source.lab, [
+    'experiments',
+    name,
+    'with',
+  ]);
   const diagnostics = new Diagnostics();
   const source = patchLab(lab.source, patches, diagnostics);
   stopOnErrors(diagnostics);
@@ -98,7 +98,10 @@ function stopOnErrors(diagnostics: Diagnostics): void {
 }
 
 /** What would be done to an empty sandbox, or to the lab that is up. */
-export function commandsFor(from: KernelState, to: KernelState): { steps: Step[]; commands: Command[] } {
+export function commandsFor(
+  from: KernelState,
+  to: KernelState,
+): { steps: Step[]; commands: Command[] } {
   const steps = diff(from, to);
   return { steps, commands: render(steps) };
 }
@@ -124,7 +127,7 @@ export async function up(lab: Lab, progress: Progress): Promise<Converged> {
       progress.note(`waiting for another command that is changing ${lab.name}`);
     },
     async () => {
-      let sandbox = findSandbox(store);
+      let sandbox = await findSandbox(store);
       if (sandbox !== undefined) checkDirectory(store, lab);
       if (sandbox !== undefined && store.journal !== 'committed') {
         progress.note(`${lab.name} was left half built; building it anew`);
@@ -161,7 +164,9 @@ export async function converge(
     store.write('journal', 'committed\n');
     return steps;
   }
-  progress.step(from.size === 0 ? `building ${steps.length} objects` : `changing ${steps.length} objects`);
+  progress.step(
+    from.size === 0 ? `building ${steps.length} objects` : `changing ${steps.length} objects`,
+  );
   store.write('journal', 'building\n');
   await apply(sandbox, commands);
   store.writePlan(state);
@@ -190,7 +195,7 @@ export async function down(store: LabStore, progress: Progress): Promise<boolean
       progress.note(`waiting for another command that is changing ${store.name}`);
     },
     async () => {
-      const wasUp = findSandbox(store) !== undefined;
+      const wasUp = (await findSandbox(store)) !== undefined;
       await killSandbox(store);
       store.forget();
       return wasUp;

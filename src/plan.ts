@@ -1,10 +1,6 @@
 /** Fold 3: the cloud to the kernel state that stands for it. Every concept contributes; nothing is ordered here. */
 
-import {
-  internetLink,
-  planInternetGateway,
-  TRANSIT_IGW,
-} from './aws/internet-gateway.ts';
+import { internetLink, planInternetGateway, TRANSIT_IGW } from './aws/internet-gateway.ts';
 import { planInstance } from './aws/instance.ts';
 import { planNatGateway } from './aws/nat-gateway.ts';
 import { planVpc } from './aws/vpc.ts';
@@ -16,11 +12,7 @@ import { Fragment, mergeFragments } from './kernel/fragment.ts';
 import type { Programs } from './kernel/server.ts';
 import type { KernelState } from './kernel/state.ts';
 
-export function planCloud(
-  cloud: Cloud,
-  programs: Programs,
-  diagnostics: Diagnostics,
-): KernelState {
+export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnostics): KernelState {
   const fragment = new Fragment();
   const gateways = [];
   for (const vpc of cloud.vpcs.values()) {

@@ -74,16 +74,24 @@ export function planInstance(instance: Instance): Fragment {
     const { router } = eni.subnet;
     const { link } = eni;
     for (const { address } of eni.addresses) {
-      fragment.add(
-        why,
-        linkAddress(eni, address, true),
-        { kind: 'rule', netns, priority: table, from: address, table },
-      );
+      fragment.add(why, linkAddress(eni, address, true), {
+        kind: 'rule',
+        netns,
+        priority: table,
+        from: address,
+        table,
+      });
     }
-    fragment.add(
-      why,
-      { kind: 'route', netns, table, type: 'unicast', destination: 'default', via: router, link, onlink: true },
-    );
+    fragment.add(why, {
+      kind: 'route',
+      netns,
+      table,
+      type: 'unicast',
+      destination: 'default',
+      via: router,
+      link,
+      onlink: true,
+    });
   });
   return fragment;
 }

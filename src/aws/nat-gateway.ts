@@ -38,9 +38,11 @@ export const NatGatewaySpec = z.strictObject({
   elasticIp: ipv4Schema.optional(),
   connectivity: z.enum(['public', 'private']).default('public'),
   idleTimeout: durationSchema.default(IDLE_TIMEOUT_MS),
-  connectionsPerDestination: z.int().min(1).max(CONNECTIONS_PER_DESTINATION).default(
-    CONNECTIONS_PER_DESTINATION,
-  ),
+  connectionsPerDestination: z
+    .int()
+    .min(1)
+    .max(CONNECTIONS_PER_DESTINATION)
+    .default(CONNECTIONS_PER_DESTINATION),
   /** True once it was deleted: the routes to it are still there, in the state "blackhole". */
   deleted: z.boolean().default(false),
 });

@@ -49,9 +49,7 @@ export interface NetworkInterface {
   readonly at: SourceRef;
 }
 
-export function networkInterface(
-  fields: Omit<NetworkInterface, 'id' | 'mac'>,
-): NetworkInterface {
+export function networkInterface(fields: Omit<NetworkInterface, 'id' | 'mac'>): NetworkInterface {
   const name = `${fields.subnet.vpc}/${fields.thing}/${fields.link}`;
   return { ...fields, id: awsId('eni', name), mac: macAddress(name) };
 }
@@ -140,19 +138,11 @@ const FABRIC = { family: 'bridge', table: 'fabric' } as const;
 const ASSIGNED = 'assigned';
 const NO_CHECK = 'nocheck';
 
-function fabricElement(
-  netns: NetnsName,
-  set: string,
-  element: string,
-): NftElement {
+function fabricElement(netns: NetnsName, set: string, element: string): NftElement {
   return { kind: 'nft-element', netns, ...FABRIC, set, element };
 }
 
-function gate(
-  netns: NetnsName,
-  set: string,
-  element: string,
-): NftElement {
+function gate(netns: NetnsName, set: string, element: string): NftElement {
   return { kind: 'nft-element', netns, ...GATES, set, element };
 }
 

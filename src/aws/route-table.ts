@@ -26,9 +26,7 @@ import type { Subnet } from './subnet.ts';
 
 export const RouteTableSpec = z.strictObject({
   main: z.boolean().default(false),
-  routes: z
-    .array(z.strictObject({ destination: cidrSchema, target: z.string() }))
-    .default([]),
+  routes: z.array(z.strictObject({ destination: cidrSchema, target: z.string() })).default([]),
 });
 
 export type RouteTarget =
@@ -104,7 +102,8 @@ function resolveTarget(
 
   const igw = targets.internetGateway;
   if (kind === 'igw' || (name === undefined && text === igw)) {
-    if (igw !== undefined && (name === undefined || name === igw)) return { kind: 'igw', name: igw };
+    if (igw !== undefined && (name === undefined || name === igw))
+      return { kind: 'igw', name: igw };
   }
   if (kind === 'nat' && name !== undefined) {
     const nat = targets.natGateways.get(name);

@@ -136,7 +136,14 @@ export function resolveVpcGround(
         suggest(routeTable, Object.keys(spec.routeTables)),
       );
     }
-    const subnet = resolveSubnet({ name, cidrs }, subnetName, subnetSpec, mainRouteTable, at, diagnostics);
+    const subnet = resolveSubnet(
+      { name, cidrs },
+      subnetName,
+      subnetSpec,
+      mainRouteTable,
+      at,
+      diagnostics,
+    );
     subnets.set(subnetName, subnet);
   }
   checkOverlaps([...subnets.values()], where.in('subnets'), diagnostics);
@@ -389,7 +396,13 @@ export function planVpc(vpc: Vpc): Fragment {
       { kind: 'rule', netns, priority: LOCAL_RULE_PRIORITY, table: MAIN_TABLE },
       ...vpc.cidrs.map(
         (block) =>
-          ({ kind: 'route', netns, table: MAIN_TABLE, type: 'blackhole', destination: block }) as const,
+          ({
+            kind: 'route',
+            netns,
+            table: MAIN_TABLE,
+            type: 'blackhole',
+            destination: block,
+          }) as const,
       ),
       {
         kind: 'iptables-chain',

@@ -311,9 +311,7 @@ export function planNode(
       sysctl(netns, 'net/ipv4/tcp_early_demux', 1),
     )
     .addAll(planPrimaryLink({ ...primary, addresses: [primary.addresses[0]] }, why))
-    .addAll(
-      planSnat(netns, { ...needs, primaryAddress: primary.addresses[0].address }, why),
-    );
+    .addAll(planSnat(netns, { ...needs, primaryAddress: primary.addresses[0].address }, why));
   secondary.forEach((eni, index) => fragment.addAll(planSecondaryEni(eni, index + 1)));
   for (const pod of node.pods) {
     fragment.addAll(planPodNetwork(pod, netns, needs.settings));

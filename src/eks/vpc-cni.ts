@@ -25,7 +25,9 @@ import { type KernelRoute, MAIN_TABLE } from '../kernel/state.ts';
 import { hostSysctls, linkSysctl } from '../kernel/sysctl.ts';
 
 /** `true` in YAML is as good as `"true"`: the real thing reads environment variables. */
-const flag = z.union([z.boolean(), z.enum(['true', 'false'])]).transform((value) => `${value}` === 'true');
+const flag = z
+  .union([z.boolean(), z.enum(['true', 'false'])])
+  .transform((value) => `${value}` === 'true');
 
 export const CniSpec = z.strictObject({
   AWS_VPC_K8S_CNI_EXTERNALSNAT: flag.default(false),

@@ -41,7 +41,9 @@ export function findLab(word: string): string {
       severity: 'error',
       code: 'no-such-lab',
       at: undefined,
-      what: isDirectory ? `"${word}" is a directory without a lab.yaml` : `there is no lab "${word}"`,
+      what: isDirectory
+        ? `"${word}" is a directory without a lab.yaml`
+        : `there is no lab "${word}"`,
       hint:
         suggest(word, builtInLabs()) ??
         `the labs here: ${builtInLabs().join(', ')}; or name a directory with a lab.yaml`,

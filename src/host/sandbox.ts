@@ -6,11 +6,11 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { readFileSync, rmSync, statSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { startDetached } from './exec.ts';
+import { run, startDetached } from './exec.ts';
 import { MachineError } from './machine-error.ts';
 import type { LabStore } from './store.ts';
 
@@ -29,27 +29,19 @@ export function isRoot(): boolean {
 
 /**
  * The running sandbox, or undefined. "The process exists" would be the wrong test: a zombie exists, and so does a first
- * process whose children are being killed. What counts is the lock, which /proc/locks shows.
+ * process whose children are being killed. What counts is the lock that it holds: whoever gets it knows it is dead.
  */
-export function findSandbox(store: LabStore): Sandbox | undefined {
-  const [pidText = '', , token = ''] = (store.read('pid') ?? '').trim().split(' ');
-  const pid = Number(pidText);
-  if (!Number.isInteger(pid) || pid <= 0 || token === '') return undefined;
-  return holdsLock(store.path('alive'), pid) ? { pid, token } : undefined;
+export async function findSandbox(store: LabStore): Promise<Sandbox | undefined> {
+  const sandbox = readPid(store);
+  if (sandbox === undefined) return undefined;
+  const { exitCode } = await run(['flock', '--nonblock', store.path('alive'), 'true']);
+  return exitCode === 1 ? sandbox : undefined;
 }
 
-function holdsLock(file: string, pid: number): boolean {
-  try {
-    const inode = String(statSync(file).ino);
-    return readFileSync('/proc/locks', 'utf8')
-      .split('\n')
-      .some((line) => {
-        const [, kind, , , holder, place = ''] = line.split(/\s+/);
-        return kind === 'FLOCK' && Number(holder) === pid && place.split(':')[2] === inode;
-      });
-  } catch {
-    return false;
-  }
+function readPid(store: LabStore): Sandbox | undefined {
+  const [pidText = '', , token = ''] = (store.read('pid') ?? '').trim().split(' ');
+  const pid = Number(pidText);
+  return Number.isInteger(pid) && pid > 0 && token !== '' ? { pid, token } : undefined;
 }
 
 /** Starts the first process and waits until its file systems stand. */
@@ -66,7 +58,8 @@ export async function startSandbox(store: LabStore): Promise<Sandbox> {
   });
   const deadline = Date.now() + START_TIMEOUT_MS;
   for (;;) {
-    const sandbox = findSandbox(store);
+    // Written by the first process itself, as the last thing it does before it sleeps.
+    const sandbox = readPid(store);
     if (sandbox?.token === token) return sandbox;
     if (exitCode !== undefined || Date.now() > deadline) {
       const log = (store.read('log') ?? '').trim();
@@ -83,10 +76,10 @@ export async function startSandbox(store: LabStore): Promise<Sandbox> {
 
 /** Kills the first process, and with it everything; returns when its lock is free. */
 export async function killSandbox(store: LabStore): Promise<void> {
-  const sandbox = findSandbox(store);
+  const sandbox = await findSandbox(store);
   if (sandbox === undefined) return;
   process.kill(sandbox.pid, 'SIGKILL');
-  while (findSandbox(store) !== undefined) await delay(POLL_MS);
+  while ((await findSandbox(store)) !== undefined) await delay(POLL_MS);
 }
 
 /**

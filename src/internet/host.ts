@@ -13,13 +13,7 @@ import * as z from 'zod';
 
 import { because } from '../base/because.ts';
 import { type Diagnostics, type SourceRef } from '../base/diagnostic.ts';
-import {
-  cidr,
-  contains,
-  type Ipv4,
-  ipv4,
-  NOT_ROUTED_ON_THE_INTERNET,
-} from '../base/ip.ts';
+import { cidr, contains, type Ipv4, ipv4, NOT_ROUTED_ON_THE_INTERNET } from '../base/ip.ts';
 import { linkName, macAddress, netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { MAIN_TABLE } from '../kernel/state.ts';

@@ -84,9 +84,7 @@ function changesInPlace(object: KernelObject): boolean {
 function canonical(object: KernelObject): string {
   return JSON.stringify(object, (_key, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(
-          Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)),
-        )
+      ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
       : value,
   );
 }

@@ -205,9 +205,7 @@ function renderNetns(
         ? `${inNetns(netns)} ip -batch -`
         : `${inNetns(netns)} sh -ec '${script.join('; ')}'`,
       input: lines.length === 0 ? undefined : lines,
-      sysctls: new Map(
-        [...before, ...after].map(({ sysctl, because }) => [sysctl.path, because]),
-      ),
+      sysctls: new Map([...before, ...after].map(({ sysctl, because }) => [sysctl.path, because])),
     });
   }
   if (fdb.length > 0) {
@@ -325,7 +323,7 @@ function renderRoute(route: KernelRoute): string {
 export function renderScript(commands: readonly Command[]): string {
   const parts = [
     '#!/bin/sh',
-    '# Run this inside an empty sandbox, for example: unshare --net --mount --pid --ipc --uts --fork sh -c \'',
+    "# Run this inside an empty sandbox, for example: unshare --net --mount --pid --ipc --uts --fork sh -c '",
     "#   mount -t tmpfs -o mode=755 tmpfs /run && mkdir -p /run/netns /run/hoplab && sh THIS-SCRIPT'",
     'set -e',
   ];

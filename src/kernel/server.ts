@@ -68,9 +68,9 @@ export function planServers(servers: readonly ServedBy[], programs: Programs): P
           kind: 'daemon',
           name: 'haproxy',
           pidFile: HAPROXY_PID,
-          start: `haproxy -D -q -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID}`,
+          start: `haproxy -D -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID}`,
           // A plain -sf: a master-worker or a socket hand-over would keep the sockets of namespaces that are gone.
-          reload: `haproxy -D -q -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID} -sf $(cat ${HAPROXY_PID})`,
+          reload: `haproxy -D -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID} -sf $(cat ${HAPROXY_PID})`,
           stop: `kill $(cat ${HAPROXY_PID})`,
           digest: sha256Hex(content),
         },
@@ -110,7 +110,7 @@ function compare(a: ServedPort, b: ServedPort): number {
 function renderHaproxy(ports: readonly ServedPort[]): string {
   const head = [
     'global',
-    '    maxconn 20000',
+    '    maxconn 4000',
     '    stats socket /run/hoplab/servers.sock mode 600 level admin',
     'defaults',
     '    mode http',
@@ -129,7 +129,7 @@ function renderHaproxy(ports: readonly ServedPort[]): string {
 function renderBehaviour(port: ServedPort): string[] {
   const { status = 200, delayMs, fails = false } = port.behaviour;
   if (fails) return ['    http-request reject'];
-  const answer = `content-type application/json lf-string '${renderAnswer(port)}'`;
+  const answer = `content-type application/json lf-string '${renderAnswer(port)}'\\n`;
   // A tarpit is HAProxy's one way to answer late: it holds the request for `timeout tarpit`, then returns the answer.
   return delayMs === undefined
     ? [`    http-request return status ${status} ${answer}`]
@@ -149,7 +149,7 @@ function renderAnswer(port: ServedPort): string {
     '"xForwardedProto":"%[req.hdr(x-forwarded-proto),json(utf8s)]"',
     '"xForwardedPort":"%[req.hdr(x-forwarded-port),json(utf8s)]"',
   ];
-  return `{${[...fixed, ...seen].join(',')}}\\n`;
+  return `{${[...fixed, ...seen].join(',')}}`;
 }
 
 /** `NETNS PROTOCOL PORT DELAY_MS|fail JSON-MEMBERS`, a line a socket. */

@@ -61,7 +61,9 @@ export const ProbeSpec = z
     expect: z
       .union([z.enum(VERDICTS), ExpectationSpec])
       .default('allowed')
-      .transform((value) => (typeof value === 'string' ? ExpectationSpec.parse({ verdict: value }) : value)),
+      .transform((value) =>
+        typeof value === 'string' ? ExpectationSpec.parse({ verdict: value }) : value,
+      ),
   })
   .superRefine((probe, context) => {
     const asked = REQUEST_KINDS.filter((kind) => probe[kind] !== undefined);

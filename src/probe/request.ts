@@ -44,9 +44,7 @@ export function findEndpoint(
   diagnostics.error(
     'unknown-endpoint',
     at,
-    thing === undefined
-      ? `"${text}" is nothing in this lab`
-      : `"${text}" sends nothing of its own`,
+    thing === undefined ? `"${text}" is nothing in this lab` : `"${text}" sends nothing of its own`,
     suggest(
       text,
       endpoints.map((one) => one.reference),
@@ -68,7 +66,9 @@ function parseTarget(
     return undefined;
   };
   const bare = kind === 'http' ? text.replace(/^http:\/\//, '') : text;
-  const match = /^(?<host>(?:[a-z]+\/[^:]+?)|(?:[^:/]+))(?::(?<port>\d+))?(?<path>\/.*)?$/.exec(bare);
+  const match = /^(?<host>(?:[a-z]+\/[^:]+?)|(?:[^:/]+))(?::(?<port>\d+))?(?<path>\/.*)?$/.exec(
+    bare,
+  );
   const { host: wholeHost = '', port: portText, path: wholePath = '' } = match?.groups ?? {};
   const { host, path } = splitReference(wholeHost, portText, wholePath, cloud);
   const port = portText === undefined ? (kind === 'http' ? 80 : 0) : Number(portText);
@@ -85,7 +85,9 @@ function parseTarget(
   if (port === 0 && kind !== 'ping') return fail(`"${text}" names no port`, 'add one, like :8080');
   const thing = findThing(cloud, host);
   const destination =
-    parseIpv4(host) ?? thing?.address ?? cloud.internetHosts.find((one) => one.name === host)?.address;
+    parseIpv4(host) ??
+    thing?.address ??
+    cloud.internetHosts.find((one) => one.name === host)?.address;
   if (destination === undefined) {
     const known = [
       ...[...cloud.things.values()].filter((one) => one.address).map((one) => one.reference),
