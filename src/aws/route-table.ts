@@ -172,6 +172,7 @@ export function lookup(
   cidrs: readonly Cidr[],
   matches: (block: Cidr) => boolean,
 ): VpcRoute | 'local' | 'none' {
+  if (matches(RESERVED)) return 'none';
   const length = (block: Cidr): number => Number(block.split('/')[1]);
   let best: VpcRoute | 'local' | 'none' = 'none';
   let bestLength = -1;
@@ -203,6 +204,8 @@ export function planRouteTable(
 
   const fragment = new Fragment();
   for (const block of needs.cidrs) fragment.add(why, route(block, { type: 'throw' }));
+  // Not even by a default route.
+  fragment.add(why, route(RESERVED, { type: 'blackhole' }));
   fragment.add(why, route('default', { type: 'blackhole', metric: 4294967295 }));
   for (const { destination, target, at } of table.routes) {
     const to = destination === '0.0.0.0/0' ? 'default' : destination;

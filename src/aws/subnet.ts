@@ -233,6 +233,8 @@ export function planSubnet(
     },
     linkSysctl(netns, bridge, 'rp_filter', 0),
     linkSysctl(netns, bridge, 'send_redirects', 0),
+    // A NAT gateway hands the router's own "fragmentation needed" on to the pod, with the router's address as its source.
+    linkSysctl(netns, bridge, 'accept_local', 1),
     ...solicit,
     {
       kind: 'address',

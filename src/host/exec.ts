@@ -123,3 +123,15 @@ export class ShellSession {
     }
   }
 }
+
+/** Like `run`, for output that is not text; what the program says on standard error is lost. */
+export async function runBinary(argv: readonly [string, ...string[]]): Promise<Uint8Array> {
+  const [file, ...args] = argv;
+  const result = await execa(file, args, {
+    reject: false,
+    stdin: 'ignore',
+    encoding: 'buffer',
+    maxBuffer: 1_000_000_000,
+  });
+  return result.stdout;
+}

@@ -162,7 +162,7 @@ function planInternetHost(host: InternetHost): Fragment {
           protocol: 'tcp',
           port,
           http: true,
-          identity: { host: host.name, address },
+          identity: { internet: host.name, address },
           behaviour: {},
         }) as const,
     ),

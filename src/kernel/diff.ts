@@ -2,7 +2,7 @@
  * From what stands to what is wanted: the one function behind up, change, repair and down.
  *
  * The kernel removes more than it is told: a namespace takes everything in it along, a link its addresses, routes and
- * neighbours, an address the routes that name it as their source. What goes by itself is not removed again, and what
+ * neighbours, a last address all of its link's routes. What goes by itself is not removed again, and what
  * is wanted but went along is added again.
  */
 
@@ -50,8 +50,10 @@ export function diff(from: KernelState, to: KernelState): Step[] {
   const goesAlong = (object: KernelObject): boolean =>
     (object.kind !== 'netns' && netnsOf(object).some((netns) => goneNetns.has(netns))) ||
     linksOf(object).some((link) => goneLinks.has(link));
-  const losesRoute = (object: KernelObject): boolean =>
-    object.kind === 'route' && linksOf(object).some((link) => touchedLinks.has(link));
+  // With a link's last address the kernel also drops its routes and its neighbours, permanent ones too.
+  const mayBeLost = (object: KernelObject): boolean =>
+    (object.kind === 'route' || object.kind === 'neighbour') &&
+    linksOf(object).some((link) => touchedLinks.has(link));
 
   const steps: Step[] = [];
   for (const [key, planned] of from) {
@@ -64,7 +66,7 @@ export function diff(from: KernelState, to: KernelState): Step[] {
       steps.push({ action: 'add', planned });
     } else if (!sameObject(before, planned.object)) {
       steps.push({ action: 'change', planned, before });
-    } else if (losesRoute(planned.object)) {
+    } else if (mayBeLost(planned.object)) {
       steps.push({ action: 'add', planned });
     }
   }

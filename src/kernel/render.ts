@@ -6,6 +6,7 @@
  */
 
 import type { Because } from '../base/because.ts';
+import { blockOf } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { type Command, inNetns, type Line } from './command.ts';
 import type { Step } from './diff.ts';
@@ -300,7 +301,7 @@ function renderAddress(object: InterfaceAddress): string[] {
     `addr add ${address}/${prefixLength}${broadcast === undefined ? '' : ` broadcast ${broadcast}`} dev ${link}`,
   ];
   if (!connectedRoute) {
-    lines.push(`route del ${address}/${prefixLength} dev ${link} proto kernel`);
+    lines.push(`route del ${blockOf(address, prefixLength)} dev ${link} proto kernel`);
   }
   return lines;
 }

@@ -38,8 +38,10 @@ const ExpectationSpec = z.strictObject({
   path: z.array(z.string()).min(2).optional(),
   /** Things that must not have seen the request. */
   silent: z.array(z.string()).default([]),
-  /** Things whose connection tracking must hold the connection. */
-  conntrack: z.array(z.string()).default([]),
+  /** Things whose connection tracking must hold the connection, and the source address it has there. */
+  conntrack: z
+    .array(z.strictObject({ at: z.string(), source: ipv4Schema.optional() }))
+    .default([]),
 });
 
 export type Expectation = z.output<typeof ExpectationSpec>;

@@ -25,7 +25,7 @@ function checkProbe(probe: ProbeSpec, cloud: Cloud, where: Where, diagnostics: D
   const names: [string, readonly string[]][] = [
     ['path', expect.path ?? []],
     ['silent', expect.silent],
-    ['conntrack', expect.conntrack],
+    ['conntrack', expect.conntrack.map(({ at }) => at)],
     ['answeredBy', expect.answeredBy === undefined ? [] : [expect.answeredBy]],
   ];
   for (const [key, list] of names) {

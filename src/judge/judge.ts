@@ -1,0 +1,156 @@
+/**
+ * What becomes of a request, from the Cloud alone: the way there, who listens, and the way back.
+ *
+ * This is one of three voices that must agree; the others are the planned kernel state and real packets. So nothing
+ * here reads a plan, and what AWS and Kubernetes do is said a second time, in their own words.
+ *
+ * @fidelity simplified - security groups let everything pass, as the only group of today does; a translation at an
+ *   internet gateway is made for each packet on its own, and no time-out or limit of a NAT gateway is looked at
+ * @see https://docs.aws.amazon.com/vpc/latest/reachability/explanation-codes.html
+ */
+
+import type { SourceRef } from '../base/diagnostic.ts';
+import type { Ipv4 } from '../base/ip.ts';
+import type { Cloud, Thing } from '../cloud.ts';
+import type { Verdict } from '../observe/probe-spec.ts';
+import { sourceAddress } from './leave.ts';
+import { declaredAt, findListener, whyNobodyListens } from './listen.ts';
+import { placeOf } from './places.ts';
+import { type Code, type Place, type Protocol, Traveller } from './traveller.ts';
+import { travel } from './way.ts';
+
+export interface Question {
+  readonly protocol: Protocol;
+  readonly from: Thing;
+  readonly destination: Ipv4;
+  /** 0 for ICMP. */
+  readonly port: number;
+  /** Of the whole IP packet: a ping's payload and 28. */
+  readonly sizeBytes?: number;
+  readonly dontFragment?: boolean;
+  /** The request is HTTP, which a server that fails resets; without, the connection is all that is asked. */
+  readonly http?: boolean;
+}
+
+export interface Judgement {
+  readonly verdict: Verdict;
+  /** The things that the request passes as far as it gets, both ends included when reached. */
+  readonly path: readonly string[];
+  /** The source address as the receiver sees it; undefined when nobody does. */
+  readonly sourceSeen: Ipv4 | undefined;
+  /** The thing reached, whether its answer comes back or not; of a node's port, the hostNetwork pod behind it. */
+  readonly answeredBy: string | undefined;
+  /** What the sender's ping prints: 64 less the hops of the reply. */
+  readonly ttlOfReply: number | undefined;
+  /** One sentence in the words of AWS and Kubernetes that says what decided. */
+  readonly because: string;
+  /** In the manner of Reachability Analyzer's explanation codes. */
+  readonly code: Code;
+  readonly at?: SourceRef;
+}
+
+/** What every thing here begins with, and most of the world: Linux's default. */
+const FIRST_TTL = 64;
+
+export function judge(cloud: Cloud, question: Question): Judgement {
+  const { from, destination, protocol } = question;
+  const sender = placeOf(cloud, from);
+  const request = new Traveller(cloud, {
+    protocol,
+    source: sourceAddress(sender, destination),
+    destination,
+    sizeBytes: question.sizeBytes ?? 0,
+    dontFragment: question.dontFragment ?? false,
+    isFragmented: false,
+  });
+  request.pass(from.reference);
+  const end = travel(request, sender);
+  if (end.at === 'lost') {
+    return judgement(end.code === 'PACKET_TOO_BIG' ? 'too-big' : 'timeout', end.code, request, {
+      because: end.because,
+      at: end.source,
+    });
+  }
+
+  const answer = answerOf(end.place, question, request);
+  const reached = { sourceSeen: request.packet.source, answeredBy: answer.by };
+  if (answer.verdict === 'timeout') {
+    return judgement(answer.verdict, answer.code, request, { ...answer, ...reached });
+  }
+  const { source, destination: receiver } = request.packet;
+  const packet = { ...request.packet, source: receiver, destination: source, dontFragment: false };
+  const reply = new Traveller(cloud, { ...packet, isFragmented: false }, request);
+  const back = travel(reply, end.place);
+  if (back.at === 'lost') {
+    return judgement('timeout', back.code, request, {
+      ...reached,
+      because: `the reply of ${end.place.reference} to ${source} is lost: ${back.because}`,
+      at: back.source,
+    });
+  }
+  const ttlOfReply = FIRST_TTL - reply.hops;
+  return judgement(answer.verdict, answer.code, request, { ...answer, ...reached, ttlOfReply });
+}
+
+interface Answer {
+  readonly verdict: Verdict;
+  readonly code: Code;
+  readonly by: string;
+  readonly because: string;
+  readonly at: SourceRef | undefined;
+}
+
+function answerOf(place: Place, question: Question, request: Traveller): Answer {
+  const { protocol, port } = question;
+  const way = request.story.length === 0 ? '' : `: ${request.story.join(', ')}`;
+  const reachable: Answer = {
+    verdict: 'allowed',
+    code: 'REACHABLE',
+    by: place.reference,
+    because: `${question.from.reference} reaches ${place.reference}${way}`,
+    at: request.route,
+  };
+  if (protocol === 'icmp') return reachable;
+  const at = declaredAt(place);
+  const listener = findListener(place, protocol, port);
+  if (listener === undefined) {
+    const because = whyNobodyListens(place, protocol, port);
+    return { verdict: 'refused', code: 'NOT_LISTENING', by: place.reference, because, at };
+  }
+  const by = listener.reference;
+  if (listener.fails && protocol === 'udp') {
+    const because = `${by} ignores every datagram (hoplab.io/fails)`;
+    return { verdict: 'timeout', code: 'SERVER_FAILS', by, because, at };
+  }
+  if (listener.fails && question.http === true) {
+    const because = `${by} resets every connection (hoplab.io/fails)`;
+    return { verdict: 'reset', code: 'SERVER_FAILS', by, because, at };
+  }
+  return { ...reachable, by };
+}
+
+function judgement(
+  verdict: Verdict,
+  code: Code,
+  request: Traveller,
+  rest: {
+    readonly because: string;
+    readonly at: SourceRef | undefined;
+    readonly sourceSeen?: Ipv4;
+    readonly answeredBy?: string;
+    readonly ttlOfReply?: number;
+  },
+): Judgement {
+  const { at } = rest;
+  const line = at === undefined ? '' : ` (${at.file}:${at.line})`;
+  return {
+    verdict,
+    path: request.path,
+    sourceSeen: rest.sourceSeen,
+    answeredBy: rest.answeredBy,
+    ttlOfReply: rest.ttlOfReply,
+    because: `${rest.because}${line}`,
+    code,
+    ...(at === undefined ? {} : { at }),
+  };
+}

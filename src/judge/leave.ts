@@ -1,0 +1,123 @@
+/**
+ * How a packet leaves who made it, and how a node and an instance send on what is not theirs.
+ *
+ * @see src/eks/snat.ts: whose address a pod's packets bear outside the VPC
+ */
+
+import type { Instance } from '../aws/instance.ts';
+import { INTERNET_MTU_BYTES } from '../aws/internet-gateway.ts';
+import { type NetworkInterface, VPC_MTU_BYTES } from '../aws/network-interface.ts';
+import { contains, type Ipv4 } from '../base/ip.ts';
+import type { Node } from '../eks/node.ts';
+import type { Pod } from '../eks/vpc-cni.ts';
+import { clusterCidrs, hasAddress, isOwn, known, nodePlace, podAt, podPlace } from './places.ts';
+import type { Place, Stage, Traveller } from './traveller.ts';
+
+export function leave(traveller: Traveller, place: Place): Stage {
+  const { destination } = traveller.packet;
+  if (isOwn(place, destination)) return { at: 'arrived', place };
+  const own = `${place.reference}'s own link`;
+  switch (place.kind) {
+    case 'pod': {
+      const tooBig = traveller.squeeze(podMtu(traveller), own);
+      if (tooBig !== undefined) return tooBig;
+      const node = nodePlace(place.node);
+      traveller.pass(node.reference);
+      if (isOwn(node, destination)) return { at: 'arrived', place: node };
+      return toNeighbour(traveller, place.node) ?? outOfNode(traveller, place.pod, place.node);
+    }
+    case 'node': {
+      const neighbour = toNeighbour(traveller, place.node, 'made here');
+      if (neighbour !== undefined) return neighbour;
+      const { interfaces } = place.node;
+      const eni = interfaces.find((one) => hasAddress(one, traveller.packet.source));
+      return traveller.squeeze(VPC_MTU_BYTES, own) ?? { at: 'router', eni: eni ?? interfaces[0] };
+    }
+    case 'instance': {
+      const tooBig = traveller.squeeze(VPC_MTU_BYTES, own);
+      return tooBig ?? { at: 'router', eni: cardOf(place.instance, traveller.packet) };
+    }
+    case 'nat':
+      throw new Error(`${place.reference} sends nothing of its own`);
+    case 'host':
+      return traveller.squeeze(INTERNET_MTU_BYTES, own) ?? { at: 'internet' };
+  }
+}
+
+/** The address that a program gets that asks for none: that of the card its packet leaves by. */
+export function sourceAddress(place: Place, destination: Ipv4): Ipv4 {
+  switch (place.kind) {
+    case 'pod':
+      return place.pod.address;
+    case 'node':
+      return place.node.interfaces[0].addresses[0].address;
+    case 'instance': {
+      if (isOwn(place, destination)) return destination;
+      return cardOf(place.instance, { source: undefined, destination }).addresses[0].address;
+    }
+    case 'nat':
+      return place.gateway.eni.addresses[0].address;
+    case 'host':
+      return place.host.address;
+  }
+}
+
+/** From a node to a pod on it: the VPC sees nothing of it. */
+export function toNeighbour(
+  traveller: Traveller,
+  node: Node,
+  origin: 'made here' | 'passing' = 'passing',
+): Stage | undefined {
+  const pod = podAt(node, traveller.packet.destination);
+  if (pod === undefined) return undefined;
+  const place = podPlace(pod, node);
+  const tooBig = traveller.squeeze(podMtu(traveller), `the link to ${place.reference}`);
+  if (tooBig !== undefined) return tooBig;
+  if (origin === 'passing') traveller.forward();
+  traveller.story.push(`node/${node.name} has ${place.reference} on a link of its own`);
+  traveller.pass(place.reference);
+  return { at: 'arrived', place };
+}
+
+/**
+ * By which of an instance's cards: a further card's own table for packets that bear its address, else the card whose
+ * subnet holds the destination, else eth0 with the default route.
+ */
+export function cardOf(
+  instance: Instance,
+  packet: { readonly source: Ipv4 | undefined; readonly destination: Ipv4 },
+): NetworkInterface {
+  const [primary, ...others] = instance.interfaces;
+  const { source, destination } = packet;
+  return (
+    others.find((eni) => source !== undefined && hasAddress(eni, source)) ??
+    instance.interfaces.find((eni) => contains(eni.subnet.cidr, destination)) ??
+    primary
+  );
+}
+
+function outOfNode(traveller: Traveller, pod: Pod, node: Node): Stage {
+  const [primary] = node.interfaces;
+  traveller.forward();
+  const tooBig = traveller.squeeze(VPC_MTU_BYTES, `node/${node.name}'s ENI`);
+  if (tooBig !== undefined) return tooBig;
+  if (isTranslated(traveller)) {
+    const { address } = primary.addresses[0];
+    const clause = `node/${node.name} puts its primary address ${address} in the place of the pod's (SNAT of the VPC CNI)`;
+    traveller.translate(`node/${node.name}`, address, clause);
+    return { at: 'router', eni: primary };
+  }
+  return { at: 'router', eni: known(pod.eni, `the ENI of ${pod.address}`).interface };
+}
+
+/** A reply belongs to a connection that NAT was asked for once, at its beginning. */
+function isTranslated({ cloud, packet, isReply }: Traveller): boolean {
+  if (isReply || cloud.cluster === undefined) return false;
+  if (cloud.cluster.settings.AWS_VPC_K8S_CNI_EXTERNALSNAT) return false;
+  const kept = [...clusterCidrs(cloud), ...cloud.cluster.excludedCidrs];
+  return !kept.some((block) => contains(block, packet.destination));
+}
+
+function podMtu({ cloud }: Traveller): number {
+  return cloud.cluster?.settings.AWS_VPC_ENI_MTU ?? VPC_MTU_BYTES;
+}

@@ -1,0 +1,72 @@
+/** Who listens: nothing does but what is declared. */
+
+import type { SourceRef } from '../base/diagnostic.ts';
+import type { Pod } from '../eks/vpc-cni.ts';
+import { reference } from './places.ts';
+import type { Place, Protocol } from './traveller.ts';
+
+export interface Listener {
+  /** Who answers: the place itself, or a pod that shares its node's namespace. */
+  readonly reference: string;
+  readonly fails: boolean;
+}
+
+export function findListener(
+  place: Place,
+  protocol: 'tcp' | 'udp',
+  port: number,
+): Listener | undefined {
+  const pod = podsIn(place).find((one) => listensOn(one, protocol, port));
+  if (pod !== undefined) {
+    return { reference: reference(pod), fails: pod.spec.behaviour.fails === true };
+  }
+  return protocol === 'tcp' && plainPorts(place).includes(port)
+    ? { reference: place.reference, fails: false }
+    : undefined;
+}
+
+/** `pod/web listens on TCP 80 and 443, not on TCP 81`. */
+export function whyNobodyListens(place: Place, protocol: Protocol, port: number): string {
+  const all = [
+    ...podsIn(place).flatMap((pod) => pod.spec.ports.map((one) => portName(one))),
+    ...plainPorts(place).map((one) => portName({ protocol: 'tcp', containerPort: one })),
+  ];
+  const asked = portName({ protocol, containerPort: port });
+  return all.length === 0
+    ? `${place.reference} listens on no port, and so not on ${asked}`
+    : `${place.reference} listens on ${all.join(', ')}, not on ${asked}`;
+}
+
+/** Where the ports of a place are declared, or at least the place itself. */
+export function declaredAt(place: Place): SourceRef | undefined {
+  switch (place.kind) {
+    case 'pod':
+      return place.pod.spec.at;
+    case 'node':
+      return place.node.at;
+    case 'instance':
+      return place.instance.at;
+    case 'nat':
+      return place.gateway.at;
+    case 'host':
+      return place.host.at;
+  }
+}
+
+function podsIn(place: Place): readonly Pod[] {
+  if (place.kind === 'pod') return [place.pod];
+  return place.kind === 'node' ? place.node.pods.filter(({ eni }) => eni === undefined) : [];
+}
+
+function plainPorts(place: Place): readonly number[] {
+  if (place.kind === 'instance') return place.instance.ports;
+  return place.kind === 'host' ? place.host.ports : [];
+}
+
+function listensOn({ spec }: Pod, protocol: Protocol, port: number): boolean {
+  return spec.ports.some((one) => one.protocol === protocol && one.containerPort === port);
+}
+
+function portName(port: { readonly protocol: Protocol; readonly containerPort: number }): string {
+  return `${port.protocol.toUpperCase()} ${port.containerPort}`;
+}

@@ -1,0 +1,78 @@
+/** What an ENI's owner does with a packet that the VPC hands to it: take it, forward it, translate it. */
+
+import type { Instance } from '../aws/instance.ts';
+import type { NatGateway } from '../aws/nat-gateway.ts';
+import type { NetworkInterface } from '../aws/network-interface.ts';
+import type { Node } from '../eks/node.ts';
+import { cardOf, toNeighbour } from './leave.ts';
+import { hasAddress, isOwn, known, ownerOf } from './places.ts';
+import { card } from './router.ts';
+import { lost, type Place, type Stage, type Traveller } from './traveller.ts';
+
+export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
+  const { destination } = traveller.packet;
+  if (eni.sourceDestCheck && !hasAddress(eni, destination)) {
+    return lost(
+      'SOURCE_DEST_CHECK',
+      `${card(eni)} is handed a packet for ${destination}, which is not its own, and its source/destination check is on`,
+      eni.at,
+    );
+  }
+  const place = ownerOf(traveller.cloud, eni.netns);
+  traveller.pass(place.reference);
+  switch (place.kind) {
+    case 'node':
+      return onNode(traveller, place, place.node);
+    case 'instance':
+      return onInstance(traveller, place, place.instance);
+    case 'nat':
+      return onNatGateway(traveller, place.reference, place.gateway);
+    case 'pod':
+    case 'host':
+      throw new Error(`${place.reference} has no ENI`);
+  }
+}
+
+function onNode(traveller: Traveller, place: Place, node: Node): Stage {
+  const original = traveller.remembered(place.reference);
+  if (original !== undefined) traveller.redirect(original);
+  const { destination } = traveller.packet;
+  if (isOwn(place, destination)) return { at: 'arrived', place };
+  // The check of a node's ENI is always on, so that what it was handed is its own or a pod's.
+  return known(toNeighbour(traveller, node), `the pod at ${destination}`);
+}
+
+function onInstance(traveller: Traveller, place: Place, instance: Instance): Stage {
+  const { packet } = traveller;
+  if (isOwn(place, packet.destination)) return { at: 'arrived', place };
+  traveller.forward();
+  traveller.story.push(`${place.reference} forwards it`);
+  return { at: 'router', eni: cardOf(instance, packet) };
+}
+
+/** It translates what comes from the VPC, gives replies to whom they are for, and takes nothing else. */
+function onNatGateway(traveller: Traveller, reference: string, gateway: NatGateway): Stage {
+  const { packet, isReply } = traveller;
+  const { address, elastic } = gateway.eni.addresses[0];
+  if (packet.isFragmented && packet.protocol !== 'udp') {
+    const what = `${reference} takes no fragments of ${packet.protocol.toUpperCase()}`;
+    return lost('NAT_FRAGMENTS', what, gateway.at);
+  }
+  const original = traveller.remembered(reference);
+  if (original !== undefined) traveller.redirect(original);
+  else if (packet.destination === address) {
+    const public_ = elastic === undefined ? '' : ` and ${elastic}`;
+    return lost(
+      'NAT_INBOUND',
+      `${reference} lets nobody open a connection inwards: ${address}${public_} takes replies alone`,
+      gateway.at,
+    );
+  } else if (isReply) {
+    const what = `${reference} knows no connection that this packet belongs to`;
+    return lost('NAT_NO_CONNECTION', what, gateway.at);
+  } else {
+    traveller.translate(reference, address, `${reference} makes ${address} its source`);
+  }
+  traveller.forward();
+  return { at: 'router', eni: gateway.eni };
+}

@@ -1,0 +1,79 @@
+/** The VPC's router: the source check, the subnet's route table, and who has an address. It is no hop. */
+
+import { INTERNET_MTU_BYTES } from '../aws/internet-gateway.ts';
+import type { NetworkInterface } from '../aws/network-interface.ts';
+import { lookup, type VpcRoute } from '../aws/route-table.ts';
+import { reservedFor } from '../aws/subnet.ts';
+import type { Vpc } from '../aws/vpc.ts';
+import { contains, type Ipv4 } from '../base/ip.ts';
+import { gatewayReference, hasAddress, known, vpcOf } from './places.ts';
+import { lost, type Stage, type Traveller } from './traveller.ts';
+
+export function route(traveller: Traveller, eni: NetworkInterface): Stage {
+  const { source, destination } = traveller.packet;
+  if (eni.sourceDestCheck && !hasAddress(eni, source)) {
+    return lost(
+      'SOURCE_DEST_CHECK',
+      `${card(eni)} sends with the source ${source}, which is not its own, and its source/destination check is on`,
+      eni.at,
+    );
+  }
+  const vpc = vpcOf(traveller.cloud, eni);
+  const { routeTable, name } = eni.subnet;
+  const table = known(vpc.routeTables.get(routeTable), `route table ${routeTable}`);
+  const found = lookup(table, vpc.cidrs, (block) => contains(block, destination));
+  const rule = `route table "${table.name}" of subnet "${name}"`;
+  if (found === 'none') {
+    return lost('NO_ROUTE_TO_DESTINATION', `${rule} has no route to ${destination}`, table.at);
+  }
+  if (found === 'local') {
+    traveller.story.push(`${rule} has ${destination} as "local"`);
+    return { at: 'local', vpc };
+  }
+  return follow(traveller, vpc, found, rule);
+}
+
+function follow(traveller: Traveller, vpc: Vpc, found: VpcRoute, rule: string): Stage {
+  const { destination, target, at } = found;
+  traveller.route = at;
+  switch (target.kind) {
+    case 'blackhole': {
+      const was = target.was === undefined ? '' : ` to ${target.was}, which was deleted`;
+      return lost('ROUTE_BLACKHOLE', `${rule} has ${destination} as a blackhole${was}`, at);
+    }
+    case 'igw': {
+      const gateway = known(vpc.internetGateway, `internet gateway ${target.name}`);
+      const reference = gatewayReference(gateway);
+      const tooBig = traveller.squeeze(INTERNET_MTU_BYTES, `the way by ${reference}`);
+      if (tooBig !== undefined) return tooBig;
+      traveller.story.push(`${rule} sends ${destination} to ${reference}`);
+      return { at: 'outwards', vpc, gateway };
+    }
+    case 'nat':
+    case 'eni':
+      traveller.story.push(`${rule} sends ${destination} to ${card(target.eni)}`);
+      return { at: 'eni', eni: target.eni };
+  }
+}
+
+/** Only an assigned address has somebody behind it; the router and the reserved addresses answer nothing. */
+export function deliver(traveller: Traveller, vpc: Vpc): Stage {
+  const { destination } = traveller.packet;
+  const eni = vpc.interfaces.find((one) => hasAddress(one, destination));
+  if (eni !== undefined) return { at: 'eni', eni };
+  return lost('ADDRESS_NOT_ASSIGNED', whyNobody(vpc, destination));
+}
+
+function whyNobody(vpc: Vpc, address: Ipv4): string {
+  const subnet = [...vpc.subnets.values()].find((one) => contains(one.cidr, address));
+  if (subnet === undefined) return `${address} is in no subnet of VPC "${vpc.name}"`;
+  const reserved = reservedFor(subnet, address);
+  return reserved === undefined
+    ? `no ENI in subnet "${subnet.name}" has ${address}`
+    : `${address} is ${reserved} in subnet "${subnet.name}", and answers nothing`;
+}
+
+/** An ENI as the user names it; the first one of a thing is the thing. */
+export function card(eni: NetworkInterface): string {
+  return eni.link === 'eth0' ? eni.thing : `${eni.thing}:${eni.link}`;
+}

@@ -1,0 +1,162 @@
+/**
+ * A packet on its way through the model, and what it leaves behind: the things it passed, who changed its addresses,
+ * how many took one off its time to live.
+ *
+ * A way is a row of stages. Each stage is decided in one file (leave.ts, router.ts, receive.ts, beyond.ts) from the
+ * Cloud and the packet alone, and names the next one, until the packet has arrived or is lost.
+ */
+
+import type { NatGateway } from '../aws/nat-gateway.ts';
+import type { Instance } from '../aws/instance.ts';
+import type { InternetGateway } from '../aws/internet-gateway.ts';
+import type { NetworkInterface } from '../aws/network-interface.ts';
+import type { Vpc } from '../aws/vpc.ts';
+import type { SourceRef } from '../base/diagnostic.ts';
+import type { Ipv4 } from '../base/ip.ts';
+import type { Cloud } from '../cloud.ts';
+import type { Node } from '../eks/node.ts';
+import type { Pod } from '../eks/vpc-cni.ts';
+import type { InternetHost } from '../internet/host.ts';
+
+export type Protocol = 'tcp' | 'udp' | 'icmp';
+
+export interface Packet {
+  readonly protocol: Protocol;
+  readonly source: Ipv4;
+  readonly destination: Ipv4;
+  readonly sizeBytes: number;
+  readonly dontFragment: boolean;
+  /** Once cut it stays cut: who puts fragments together on the way cuts them again. */
+  readonly isFragmented: boolean;
+}
+
+/** Anything that sends, receives or forwards as a host does. A pod with hostNetwork is its node. */
+export type Place =
+  | { readonly kind: 'pod'; readonly reference: string; readonly pod: Pod; readonly node: Node }
+  | { readonly kind: 'node'; readonly reference: string; readonly node: Node }
+  | { readonly kind: 'instance'; readonly reference: string; readonly instance: Instance }
+  | { readonly kind: 'nat'; readonly reference: string; readonly gateway: NatGateway }
+  | { readonly kind: 'host'; readonly reference: string; readonly host: InternetHost };
+
+/** In the manner of AWS Reachability Analyzer's explanation codes. */
+export type Code =
+  | 'REACHABLE'
+  | 'NOT_LISTENING'
+  | 'SERVER_FAILS'
+  | 'NO_ROUTE_TO_DESTINATION'
+  | 'ROUTE_BLACKHOLE'
+  | 'ROUTING_LOOP'
+  | 'ADDRESS_NOT_ASSIGNED'
+  | 'SOURCE_DEST_CHECK'
+  | 'IGW_NO_PUBLIC_ADDRESS'
+  | 'PRIVATE_DESTINATION'
+  | 'NAT_INBOUND'
+  | 'NAT_NO_CONNECTION'
+  | 'NAT_FRAGMENTS'
+  | 'PACKET_TOO_BIG';
+
+export interface Arrived {
+  readonly at: 'arrived';
+  readonly place: Place;
+}
+
+export interface Lost {
+  readonly at: 'lost';
+  readonly code: Code;
+  readonly because: string;
+  readonly source: SourceRef | undefined;
+}
+
+export type Stage =
+  /** The thing that made the packet looks for the way out. */
+  | { readonly at: 'sent'; readonly by: Place }
+  /** An ENI put it into the VPC: the source check, then the subnet's route table. */
+  | { readonly at: 'router'; readonly eni: NetworkInterface }
+  /** The VPC's own addresses: whoever has the destination. */
+  | { readonly at: 'local'; readonly vpc: Vpc }
+  /** A route or the VPC's mapping hands it to an ENI. */
+  | { readonly at: 'eni'; readonly eni: NetworkInterface }
+  | { readonly at: 'outwards'; readonly vpc: Vpc; readonly gateway: InternetGateway }
+  | { readonly at: 'internet' }
+  | Arrived
+  | Lost;
+
+/** A source address that was replaced, remembered by the one who did it for the reply. */
+interface Translation {
+  readonly by: string;
+  readonly original: Ipv4;
+  readonly translated: Ipv4;
+  readonly peer: Ipv4;
+}
+
+export class Traveller {
+  readonly cloud: Cloud;
+  readonly path: string[] = [];
+  /** What happened on the way, each a clause of a sentence. */
+  readonly story: string[] = [];
+  packet: Packet;
+  /** How many took one off the time to live. */
+  hops = 0;
+  /** The last declared route that it took. */
+  route: SourceRef | undefined;
+  readonly #request: Traveller | undefined;
+  readonly #translations: Translation[] = [];
+
+  /** `request` is what this packet answers, if it does. */
+  constructor(cloud: Cloud, packet: Packet, request?: Traveller) {
+    this.cloud = cloud;
+    this.packet = packet;
+    this.#request = request;
+  }
+
+  get isReply(): boolean {
+    return this.#request !== undefined;
+  }
+
+  pass(reference: string): void {
+    if (this.path.at(-1) !== reference) this.path.push(reference);
+  }
+
+  forward(): void {
+    this.hops += 1;
+  }
+
+  redirect(destination: Ipv4): void {
+    this.packet = { ...this.packet, destination };
+  }
+
+  /** Replaces the source; the reply to it will find its way back. */
+  translate(by: string, translated: Ipv4, clause: string): void {
+    const { source: original, destination: peer } = this.packet;
+    this.packet = { ...this.packet, source: translated };
+    if (original === translated) return;
+    this.#translations.push({ by, original, translated, peer });
+    this.story.push(clause);
+  }
+
+  /** For a reply that comes to who translated its request: whom it is for. */
+  remembered(by: string): Ipv4 | undefined {
+    const { source, destination } = this.packet;
+    if (this.#request === undefined) return undefined;
+    const found = this.#request.#translations.find(
+      (one) => one.by === by && one.translated === destination && one.peer === source,
+    );
+    return found?.original;
+  }
+
+  /** Goes over a link; what is too big for it is cut, or lost where it must not be. */
+  squeeze(mtuBytes: number, link: string): Lost | undefined {
+    const { sizeBytes, dontFragment } = this.packet;
+    if (sizeBytes <= mtuBytes) return undefined;
+    if (dontFragment) {
+      const what = `a packet of ${sizeBytes} bytes that must not be cut does not fit`;
+      return lost('PACKET_TOO_BIG', `${what} ${link}, whose MTU is ${mtuBytes}`);
+    }
+    this.packet = { ...this.packet, isFragmented: true };
+    return undefined;
+  }
+}
+
+export function lost(code: Code, because: string, source?: SourceRef): Lost {
+  return { at: 'lost', code, because, source };
+}

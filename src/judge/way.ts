@@ -1,0 +1,47 @@
+/** From stage to stage, until the packet has arrived or is lost. */
+
+import { crossInternet, goOut } from './beyond.ts';
+import { leave } from './leave.ts';
+import { receive } from './receive.ts';
+import { deliver, route } from './router.ts';
+import {
+  type Arrived,
+  lost,
+  type Lost,
+  type Place,
+  type Stage,
+  type Traveller,
+} from './traveller.ts';
+
+/** More than any sensible way has; what comes to so many goes in a circle. */
+const MAX_HOPS = 16;
+
+export function travel(traveller: Traveller, from: Place): Arrived | Lost {
+  let stage: Stage = { at: 'sent', by: from };
+  while (stage.at !== 'arrived' && stage.at !== 'lost') {
+    if (traveller.hops > MAX_HOPS) {
+      const { destination } = traveller.packet;
+      const what = `the routes lead a packet to ${destination} in a circle`;
+      return lost('ROUTING_LOOP', what, traveller.route);
+    }
+    stage = next(traveller, stage);
+  }
+  return stage;
+}
+
+function next(traveller: Traveller, stage: Exclude<Stage, Arrived | Lost>): Stage {
+  switch (stage.at) {
+    case 'sent':
+      return leave(traveller, stage.by);
+    case 'router':
+      return route(traveller, stage.eni);
+    case 'local':
+      return deliver(traveller, stage.vpc);
+    case 'eni':
+      return receive(traveller, stage.eni);
+    case 'outwards':
+      return goOut(traveller, stage.vpc, stage.gateway);
+    case 'internet':
+      return crossInternet(traveller);
+  }
+}

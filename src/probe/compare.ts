@@ -1,0 +1,74 @@
+/** Holds what was seen against what the lab expects, and against what the model predicts. */
+
+import { type Cloud, findThing } from '../cloud.ts';
+import type { NetnsName } from '../base/names.ts';
+import type { Judgement } from '../judge/judge.ts';
+import type { ProbeSpec } from '../observe/probe-spec.ts';
+import type { Evidence } from './evidence.ts';
+import type { Outcome } from './outcome.ts';
+import type { Request } from './request.ts';
+
+export interface Seen {
+  readonly request: Request;
+  readonly probe: ProbeSpec;
+  readonly outcome: Outcome;
+  readonly evidence: Evidence;
+  readonly judgement: Judgement;
+  readonly sourceSeen: string | undefined;
+}
+
+/** One sentence for each difference; none when all is as expected. */
+export function findDifferences(
+  cloud: Cloud,
+  seen: Seen,
+  conntrack: ReadonlyMap<NetnsName, string>,
+): string[] {
+  const { probe, outcome, evidence, judgement, sourceSeen, request } = seen;
+  const { expect } = probe;
+  const found: string[] = [];
+  const canonical = (text: string): string => findThing(cloud, text)?.reference ?? text;
+  const compare = (what: string, wanted: string | number | undefined, got: string | number | undefined): void => {
+    if (wanted !== undefined && wanted !== got) {
+      found.push(`${what}: expected ${wanted}, seen ${got ?? 'nothing'}`);
+    }
+  };
+  if (outcome.verdict !== expect.verdict) {
+    const said = outcome.said === undefined || outcome.said === '' ? '' : ` (${outcome.said})`;
+    found.push(`expected ${expect.verdict}, seen ${outcome.verdict}${said}`);
+  }
+  compare('status', expect.status, outcome.status);
+  compare('source address at the receiver', expect.sourceSeen, sourceSeen);
+  compare('answered by', expect.answeredBy === undefined ? undefined : canonical(expect.answeredBy), outcome.answeredBy);
+  compare('TTL of the reply', expect.ttl, outcome.ttl);
+  if (expect.path !== undefined) {
+    compare('path', expect.path.map(canonical).join(' > '), evidence.path.join(' > '));
+  }
+  for (const text of expect.silent) {
+    if (evidence.path.includes(canonical(text))) found.push(`${text} was to stay silent, and saw the request`);
+  }
+  for (const { at, source } of expect.conntrack) {
+    const netns = findThing(cloud, at)?.netns;
+    const entries = netns === undefined ? '' : (conntrack.get(netns) ?? '');
+    const from = source === undefined ? '' : `src=${escape(source)} `;
+    const port = request.port === 0 ? '' : `.*dport=${request.port} `;
+    const pattern = new RegExp(`${from}dst=${escape(request.destination)} ${port}`);
+    if (!entries.split('\n').some((entry) => pattern.test(entry))) {
+      const who = source === undefined ? '' : `from ${source} `;
+      found.push(`${at} tracks no connection ${who}to ${request.destination}`);
+    }
+  }
+
+  // A difference between the model and the packets is a bug of one of the two, whatever the lab expects.
+  if (judgement.verdict !== outcome.verdict) {
+    found.push(`the model predicts ${judgement.verdict}, the packets say ${outcome.verdict} (${judgement.because})`);
+  } else if (judgement.path.join(' > ') !== evidence.path.join(' > ')) {
+    found.push(`the model predicts the path ${judgement.path.join(' > ')}, the packets took ${evidence.path.join(' > ')}`);
+  } else if (judgement.sourceSeen !== undefined && sourceSeen !== undefined && judgement.sourceSeen !== sourceSeen) {
+    found.push(`the model predicts the source ${judgement.sourceSeen}, the receiver saw ${sourceSeen}`);
+  }
+  return found;
+}
+
+function escape(address: string): string {
+  return address.replaceAll('.', '\\.');
+}

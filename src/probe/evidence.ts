@@ -1,0 +1,109 @@
+/** What the captures say of a probe: the things that its request passed, and the source that the receiver was shown. */
+
+import { internetLink, UPLINK } from '../aws/internet-gateway.ts';
+import { portName } from '../aws/network-interface.ts';
+import type { Ipv4 } from '../base/ip.ts';
+import type { Cloud, Thing } from '../cloud.ts';
+import { linkKey } from '../kernel/state.ts';
+import { hostLink, INTERNET_NETNS } from '../internet/host.ts';
+import { podReference } from '../k8s/pod.ts';
+import { answers, type Capture, firstPacket, sightings } from '../observe/journey.ts';
+import type { Packet } from '../observe/pcap.ts';
+import type { Ask } from './script.ts';
+
+export interface Evidence {
+  readonly path: readonly string[];
+  /** The packet as it was last seen; its source is what the receiver sees. */
+  readonly last: Packet | undefined;
+  readonly first: Packet | undefined;
+  /** From the request to its answer, both seen where the request was first seen. */
+  readonly roundTripMs: number | undefined;
+}
+
+/** What stands at a link that a capture saw, by netns and link: an ENI's owner, a pod, a gateway, an internet host. */
+export function landmarks(cloud: Cloud): Map<string, string> {
+  const marks = new Map<string, string>();
+  for (const vpc of cloud.vpcs.values()) {
+    for (const eni of vpc.interfaces) marks.set(linkKey(vpc.netns, portName(eni)), eni.thing);
+    const igw = vpc.internetGateway;
+    if (igw === undefined) continue;
+    const reference = igw.name === 'igw' ? 'igw' : `igw/${igw.name}`;
+    marks.set(linkKey(vpc.netns, UPLINK), reference);
+    marks.set(linkKey(INTERNET_NETNS, internetLink(igw)), reference);
+  }
+  for (const pod of cloud.pods) {
+    const node = cloud.cluster?.nodes.get(pod.node);
+    if (node === undefined || pod.hostVeth === undefined) continue;
+    const reference = podReference(pod.spec.namespace, pod.spec.name);
+    marks.set(linkKey(node.netns, pod.hostVeth), reference);
+  }
+  for (const host of cloud.internetHosts) {
+    marks.set(linkKey(INTERNET_NETNS, hostLink(host)), `internet/${host.name}`);
+  }
+  return marks;
+}
+
+/** Where to listen: the VPCs' routers see every ENI, the internet's router every host; pods show on their nodes. */
+export function capturePlaces(cloud: Cloud, asks: readonly Ask[]): Thing['netns'][] {
+  const places = new Set<Thing['netns']>([...cloud.vpcs.values()].map((vpc) => vpc.netns));
+  if (cloud.internetHosts.length > 0) places.add(INTERNET_NETNS);
+  const nodeOf = (address: Ipv4 | undefined): void => {
+    const pod = cloud.pods.find((one) => one.address === address && one.eni !== undefined);
+    const node = pod === undefined ? undefined : cloud.cluster?.nodes.get(pod.node);
+    if (node !== undefined) places.add(node.netns);
+  };
+  for (const { request, probe } of asks) {
+    nodeOf(request.fromAddress);
+    nodeOf(request.destination);
+    for (const text of probe.expect.silent) nodeOf(cloud.things.get(text)?.address);
+  }
+  return [...places];
+}
+
+export function readEvidence(
+  cloud: Cloud,
+  marks: ReadonlyMap<string, string>,
+  captures: readonly Capture[],
+  { request, ports, token }: Ask,
+): Evidence {
+  const protocol = request.kind === 'http' ? 'tcp' : request.kind === 'ping' ? 'icmp' : request.kind;
+  const first = firstPacket(captures, {
+    protocol,
+    source: request.fromAddress,
+    destination: request.destination,
+    ...(protocol === 'icmp' ? {} : { destinationPort: request.port, sourcePorts: ports }),
+    ...(protocol === 'tcp' ? {} : { payloadContains: token }),
+  });
+  const path: string[] = [request.from.reference];
+  if (first === undefined) {
+    return { path, first: undefined, last: undefined, roundTripMs: undefined };
+  }
+  const seen = sightings(captures, first);
+  const nodes = new Map(
+    [...(cloud.cluster?.nodes.values() ?? [])].map((node) => [String(node.netns), node.name]),
+  );
+  const pass = (reference: string | undefined): void => {
+    if (reference !== undefined && path.at(-1) !== reference) path.push(reference);
+  };
+  for (const { place, link, packet } of seen) {
+    const mark = marks.get(`${place}:${link}`);
+    const node = nodes.get(place);
+    if (node === undefined) pass(mark);
+    else if (mark !== undefined) {
+      // On a node a pod's link says both: the pod, and the node that forwards for it.
+      const [one, other] = packet.direction === 'out' ? [`node/${node}`, mark] : [mark, `node/${node}`];
+      pass(one);
+      pass(other);
+    }
+  }
+  const start = seen[0];
+  const back = answers(captures, first).find(
+    (sighting) => sighting.place === start?.place && sighting.link === start.link,
+  );
+  return {
+    path,
+    first,
+    last: seen.at(-1)?.packet,
+    roundTripMs: back === undefined || start === undefined ? undefined : back.packet.timeMs - start.packet.timeMs,
+  };
+}

@@ -1,0 +1,127 @@
+/**
+ * Asks a lab's probes with real packets and holds what was seen against what the lab expects, and against the model.
+ *
+ * All probes of a group go at once. An experiment changes the lab first, asks, and changes it back.
+ */
+
+import { type Diagnostics, Diagnostics as DiagnosticList } from '../base/diagnostic.ts';
+import type { NetnsName } from '../base/names.ts';
+import { type Cloud, findThing } from '../cloud.ts';
+import { runBinary } from '../host/exec.ts';
+import { enter, type Sandbox } from '../host/sandbox.ts';
+import { judge, type Judgement } from '../judge/judge.ts';
+import type { Capture } from '../observe/journey.ts';
+import { decodePcap } from '../observe/pcap.ts';
+import type { ProbeSpec } from '../observe/probe-spec.ts';
+import type { Where } from '../source/yaml.ts';
+import { readArchive } from './archive.ts';
+import { capturePlaces, type Evidence, landmarks, readEvidence } from './evidence.ts';
+import { findDifferences } from './compare.ts';
+import { type Outcome, readOutcome } from './outcome.ts';
+import { type Request, resolveRequest } from './request.ts';
+import { type Ask, renderByHand, renderProbeScript } from './script.ts';
+
+export interface ProbeResult {
+  readonly name: string;
+  readonly probe: ProbeSpec;
+  readonly request: Request;
+  readonly outcome: Outcome;
+  readonly evidence: Evidence;
+  readonly judgement: Judgement;
+  readonly timeMs: number | undefined;
+  readonly sourceSeen: string | undefined;
+  /** Empty when all is as expected and as predicted. */
+  readonly differences: readonly string[];
+  /** The same request by hand. */
+  readonly byHand: string;
+}
+
+/** Above the ports that services use, and in ranges, so that each probe's packets are known by their source port. */
+const FIRST_PORT = 33_000;
+const PORTS_PER_PROBE = 64;
+
+export async function runGroup(
+  cloud: Cloud,
+  sandbox: Sandbox,
+  probes: readonly (readonly [name: string, probe: ProbeSpec])[],
+  where: Where,
+): Promise<ProbeResult[]> {
+  const asks = makeAsks(cloud, probes, where, new DiagnosticList());
+  if (asks.length === 0) return [];
+  const places = capturePlaces(cloud, asks);
+  const tracked = new Set<NetnsName>(
+    asks.flatMap(({ probe }) =>
+      probe.expect.conntrack.flatMap(({ at }) => findThing(cloud, at)?.netns ?? []),
+    ),
+  );
+  const script = renderProbeScript(asks, places, [...tracked]);
+  const files = readArchive(await runBinary(enter(sandbox, ['sh', '-c', script])));
+  const text = (name: string): string => new TextDecoder().decode(files.get(name));
+  const captures = places.map((place): Capture => readCapture(place, files, text));
+  const marks = landmarks(cloud);
+  const entries = new Map([...tracked].map((netns) => [netns, text(`${netns}.conntrack`)]));
+
+  return asks.map((ask, index) => {
+    const { request, probe } = ask;
+    const outcome = readOutcome(request.kind, {
+      exitCode: Number(text(`${index}.exit`)),
+      out: text(`${index}.out`),
+      err: text(`${index}.err`),
+      body: text(`${index}.body`),
+    });
+    const evidence = readEvidence(cloud, marks, captures, ask);
+    const judgement = judge(cloud, {
+      protocol: request.kind === 'http' ? 'tcp' : request.kind === 'ping' ? 'icmp' : request.kind,
+      from: request.from,
+      destination: request.destination,
+      port: request.port,
+      http: request.kind === 'http',
+      ...(probe.fragment ? {} : { dontFragment: true, sizeBytes: (probe.size ?? 56) + 28 }),
+    });
+    const reached = evidence.path.at(-1) === judgement.path.at(-1);
+    const shown = reached ? evidence.last?.source : undefined;
+    const sourceSeen = outcome.client ?? shown;
+    return {
+      name: ask.name,
+      probe,
+      request,
+      outcome,
+      evidence,
+      judgement,
+      timeMs: outcome.timeMs ?? evidence.roundTripMs,
+      sourceSeen,
+      differences: findDifferences(cloud, { request, probe, outcome, evidence, judgement, sourceSeen }, entries),
+      byHand: renderByHand(ask),
+    };
+  });
+}
+
+function makeAsks(
+  cloud: Cloud,
+  probes: readonly (readonly [name: string, probe: ProbeSpec])[],
+  where: Where,
+  diagnostics: Diagnostics,
+): (Ask & { name: string })[] {
+  // Another start at each run: what the last one used may still wait in TIME_WAIT.
+  const shift = Math.floor(Math.random() * (PORTS_PER_PROBE / 2));
+  return probes.flatMap(([name, probe], index) => {
+    const request = resolveRequest(probe, cloud, where.in(name), diagnostics);
+    if (request === undefined) return [];
+    const from = FIRST_PORT + ((index * PORTS_PER_PROBE) % 32_000) + shift;
+    const ports = { from, to: from + PORTS_PER_PROBE / 2 - 1 };
+    return [{ name, request, probe, ports, token: `hop${String(index).padStart(4, '0')}x` }];
+  });
+}
+
+function readCapture(
+  place: NetnsName,
+  files: ReadonlyMap<string, Uint8Array>,
+  text: (name: string) => string,
+): Capture {
+  const links = new Map<number, string>();
+  for (const line of text(`${place}.links`).split('\n')) {
+    const match = /^(\d+): ([^:@]+)/.exec(line);
+    if (match !== null) links.set(Number(match[1]), match[2] ?? '');
+  }
+  return { place, links, packets: decodePcap(files.get(`${place}.pcap`) ?? new Uint8Array()) };
+}

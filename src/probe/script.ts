@@ -1,0 +1,107 @@
+/**
+ * A group of probes as one shell script: captures first, then all probes at once, then what was seen, as one archive.
+ *
+ * The requests are sent by the tools that a person would use (ping, curl, socat), each inside its thing's netns.
+ */
+
+import type { NetnsName } from '../base/names.ts';
+import type { ProbeSpec } from '../observe/probe-spec.ts';
+import type { Request } from './request.ts';
+
+export interface Ask {
+  readonly request: Request;
+  readonly probe: ProbeSpec;
+  /** The source ports that this probe may use, so that its packets are told from another's. */
+  readonly ports: { readonly from: number; readonly to: number };
+  /** Stands in the payload of pings and datagrams. */
+  readonly token: string;
+}
+
+/** Long enough for an answer once a connection stands; a request that nobody takes ends at the probe's own time-out. */
+const ANSWER_SECONDS = 3;
+/** A capture hands a packet on at once, but tcpdump must get its turn before it is ended. */
+const SETTLE_SECONDS = 0.02;
+
+export function renderProbeScript(
+  asks: readonly Ask[],
+  captures: readonly NetnsName[],
+  conntrack: readonly NetnsName[],
+): string {
+  const lines = [
+    'd=$(mktemp -d /run/hoplab/probe.XXXXXX) && cd "$d" || exit 1',
+    "trap 'rm -rf \"$d\"' EXIT",
+    'captures=',
+  ];
+  for (const netns of captures) {
+    lines.push(
+      `nsenter --net=/run/netns/${netns} sh -c 'ip -o link >${netns}.links; exec tcpdump -Z root -i any -n -U --immediate-mode -s 256 -w ${netns}.pcap ip' >/dev/null 2>${netns}.tcpdump & captures="$captures $!"`,
+    );
+  }
+  if (captures.length > 0) {
+    lines.push(
+      'tries=0',
+      'while :; do',
+      '  ready=1',
+      `  for n in ${captures.join(' ')}; do`,
+      '    a=; b=; [ -e "$n.tcpdump" ] && { read -r a; read -r b; } <"$n.tcpdump"',
+      '    case "$a$b" in *listening*) ;; *) ready=0 ;; esac',
+      '  done',
+      '  tries=$((tries + 1))',
+      '  { [ $ready = 1 ] || [ $tries -gt 600 ]; } && break',
+      '  sleep 0.005',
+      'done',
+    );
+  }
+  lines.push('probes=');
+  asks.forEach((ask, index) => {
+    lines.push(
+      `{ ${renderAsk(ask, index)} >${index}.out 2>${index}.err; echo $? >${index}.exit; } & probes="$probes $!"`,
+    );
+  });
+  lines.push('wait $probes');
+  for (const netns of conntrack) {
+    lines.push(`nsenter --net=/run/netns/${netns} conntrack -L >${netns}.conntrack 2>/dev/null`);
+  }
+  if (captures.length > 0) {
+    lines.push(`sleep ${SETTLE_SECONDS}`, 'kill -INT $captures', 'wait $captures');
+  }
+  lines.push('tar -cf - .');
+  return lines.join('\n');
+}
+
+function renderAsk({ request, probe, ports, token }: Ask, index: number): string {
+  const seconds = probe.timeout / 1000;
+  const inside = `ip netns exec ${request.from.netns}`;
+  switch (request.kind) {
+    case 'http':
+      return `${inside} curl -sS -o ${index}.body -w '%{json}' --connect-timeout ${seconds} --max-time ${seconds + ANSWER_SECONDS} --local-port ${ports.from}-${ports.to} '${request.text}'`;
+    case 'tcp':
+      return `${inside} socat -u OPEN:/dev/null TCP4:${request.text},connect-timeout=${seconds},sourceport=${ports.from},reuseaddr`;
+    case 'udp':
+      return `echo ${token} | ${inside} socat -t ${seconds} -T ${seconds} - UDP4:${request.text},sourceport=${ports.from}`;
+    case 'ping': {
+      const size = probe.size === undefined ? '' : ` -s ${probe.size}`;
+      const whole = probe.fragment ? '' : ' -M do';
+      const pattern = [...token].map((letter) => letter.charCodeAt(0).toString(16)).join('');
+      return `${inside} ping -n -c 1 -W ${seconds}${size}${whole} -p ${pattern} ${request.destination}`;
+    }
+  }
+}
+
+/** The command that a person would type for the same request. */
+export function renderByHand({ request, probe }: Pick<Ask, 'request' | 'probe'>): string {
+  const exec = `npx hoplab exec ${request.from.reference} --`;
+  const seconds = probe.timeout / 1000;
+  switch (request.kind) {
+    case 'http':
+      return `${exec} curl -v --connect-timeout ${seconds} ${request.text}`;
+    case 'tcp':
+      return `${exec} socat -u OPEN:/dev/null TCP4:${request.text},connect-timeout=${seconds}`;
+    case 'udp':
+      return `echo hello | ${exec} socat -t ${seconds} - UDP4:${request.text}`;
+    case 'ping': {
+      const size = probe.size === undefined ? '' : ` -s ${probe.size}`;
+      return `${exec} ping -c 1${size}${probe.fragment ? '' : ' -M do'} ${request.text}`;
+    }
+  }
+}

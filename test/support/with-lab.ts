@@ -1,0 +1,311 @@
+/**
+ * A lab on the real kernel for the length of one test: its own name, its own state directory, up before the test's body
+ * and gone after it, with a look at whether any process of the sandbox outlived it.
+ */
+
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+
+import type { Test } from 'tap';
+
+import { InputError } from '../../src/base/diagnostic.ts';
+import { findThing } from '../../src/cloud.ts';
+import { type Finished, run } from '../../src/host/exec.ts';
+import type { LabText } from '../../src/host/lab-files.ts';
+import { MachineError } from '../../src/host/machine-error.ts';
+import { enter, findSandbox } from '../../src/host/sandbox.ts';
+import { LabStore } from '../../src/host/store.ts';
+import { down, type Lab, loadText, up } from '../../src/pipeline.ts';
+
+interface LabInput {
+  readonly lab: string;
+  readonly manifests?: string;
+}
+
+/** One command somewhere in the lab: whose netns, and the shell line. */
+type Somewhere = readonly [where: string, line: string];
+
+const SILENT = { step: (): void => undefined, note: (): void => undefined };
+const POLL_MS = 20;
+const PATIENCE_MS = 10_000;
+/** A dropped connection costs a test this long, so drops are probed side by side. */
+const CURL_SECONDS = 1.5;
+
+let count = 0;
+
+export async function withLab(
+  t: Test,
+  input: LabInput,
+  body: (lab: TestLab) => Promise<void>,
+): Promise<void> {
+  count += 1;
+  const state = mkdtempSync(join(tmpdir(), 'hoplab-test-'));
+  const lab = new TestLab(`test-${process.pid}-${count}`, state, input);
+  // Also what takes the lab down must see its state directory, and only a test that ended has no use for it.
+  t.teardown(async () => {
+    const left = await lab.down();
+    rmSync(state, { recursive: true, force: true });
+    if (left.length > 0) throw new Error(`outlived the sandbox: ${left.join(', ')}`);
+  });
+  try {
+    await lab.change(input.lab, input.manifests);
+  } catch (error) {
+    if (!(error instanceof MachineError) || process.env['REQUIRE_NETNS'] === '1') throw error;
+    t.comment(error.message);
+    t.pass(`no namespaces here: ${error.hint}`, { skip: error.message });
+    return;
+  }
+  await body(lab);
+}
+
+export class TestLab {
+  readonly name: string;
+  readonly #state: string;
+  #manifests: string | undefined;
+  #lab: Lab | undefined;
+  #captures = 0;
+
+  constructor(name: string, state: string, { manifests }: LabInput) {
+    this.name = name;
+    this.#state = state;
+    this.#manifests = manifests;
+  }
+
+  get lab(): Lab {
+    if (this.#lab === undefined) throw new Error(`${this.name} is not up`);
+    return this.#lab;
+  }
+
+  get store(): LabStore {
+    process.env['XDG_STATE_HOME'] = this.#state;
+    return new LabStore(this.name);
+  }
+
+  /** Reads and plans a lab text without touching what is up; throws an InputError. */
+  load(text: string, manifests = this.#manifests): Lab {
+    return loadText(labText(this.name, this.#state, text, manifests));
+  }
+
+  /** Converges to what the text says now; the number of objects that this touched. */
+  async change(text: string, manifests = this.#manifests): Promise<number> {
+    this.#lab = this.load(text, manifests);
+    this.#manifests = manifests;
+    // `up` makes its store before it first waits, so that labs side by side do not see each other's directory.
+    process.env['XDG_STATE_HOME'] = this.#state;
+    const { steps } = await up(this.#lab, SILENT);
+    return steps.length;
+  }
+
+  /** Runs a shell script in the sandbox's root namespace. */
+  async sh(script: string): Promise<Finished> {
+    return this.#run(['sh', '-c', script]);
+  }
+
+  /** Runs a shell line in the netns of a thing (`pod/a`), or in the netns of that name. */
+  async in(where: string, line: string): Promise<Finished> {
+    return this.#run(['ip', 'netns', 'exec', this.netns(where), 'sh', '-c', line]);
+  }
+
+  /** What a line prints, which must succeed. */
+  async out(where: string, line: string): Promise<string> {
+    const { exitCode, stdout, stderr } = await this.in(where, line);
+    if (exitCode !== 0) throw new Error(`${where}: ${line}: exit ${exitCode}\n${stdout}${stderr}`);
+    return stdout.trimEnd();
+  }
+
+  netns(where: string): string {
+    return findThing(this.lab.cloud, where)?.netns ?? where;
+  }
+
+  /** All lines side by side; how each ended. */
+  async exits<Key extends string>(
+    lines: Readonly<Record<Key, Somewhere>>,
+  ): Promise<Record<Key, number>> {
+    return sideBySide(lines, async ([where, line]) => (await this.in(where, line)).exitCode);
+  }
+
+  /** All requests side by side: `client ADDRESS` as the server saw it, or curl's exit code (28 time-out, 7 refused). */
+  async curl<Key extends string>(
+    requests: Readonly<Record<Key, Somewhere>>,
+    options = '',
+  ): Promise<Record<Key, string>> {
+    return sideBySide(requests, async ([where, target]) => {
+      const line = `exec curl -s -m ${CURL_SECONDS} ${options} http://${target}/`;
+      const { exitCode, stdout } = await this.in(where, line);
+      if (exitCode !== 0) return `exit ${exitCode}`;
+      return `client ${(JSON.parse(stdout) as { client: string }).client}`;
+    });
+  }
+
+  /** Asks again until the answer is as wanted; the last answer. */
+  async poll<Answer>(
+    ask: () => Promise<Answer>,
+    wanted: (answer: Answer) => boolean,
+  ): Promise<Answer> {
+    const deadline = Date.now() + PATIENCE_MS;
+    for (;;) {
+      const answer = await ask();
+      if (wanted(answer) || Date.now() > deadline) return answer;
+      await delay(POLL_MS);
+    }
+  }
+
+  /**
+   * tcpdump in a netns during the body, until `until` shows in its lines: packets are seen in their order, so what came
+   * before it and is not there did not come.
+   */
+  async capture(
+    where: string,
+    { link = 'eth0', filter = '', until }: { link?: string; filter?: string; until: RegExp },
+    body: () => Promise<unknown>,
+  ): Promise<string> {
+    this.#captures += 1;
+    const base = `/run/hoplab/capture-${this.#captures}`;
+    const tcpdump = `tcpdump -Z root --immediate-mode -l -e -v -nn -t -i ${link} '${filter}'`;
+    await this.sh(
+      `setsid ip netns exec ${this.netns(where)} ${tcpdump} >${base} 2>${base}.err & echo $! >${base}.pid`,
+    );
+    const started = await this.poll(
+      async () => (await this.sh(`cat ${base}.err`)).stdout,
+      (text) => text.includes('listening on') || text.includes('error'),
+    );
+    if (!started.includes('listening on')) throw new Error(`tcpdump: ${started}`);
+    await body();
+    const text = await this.poll(
+      async () => (await this.sh(`cat ${base}`)).stdout,
+      (seen) => until.test(seen),
+    );
+    await this.sh(`kill $(cat ${base}.pid)`);
+    if (!until.test(text)) throw new Error(`never seen in ${where}: ${until.source}\n${text}`);
+    // A line a packet: `-v` goes on on further lines.
+    return text.replaceAll(/\n\s+/g, ' ').trimEnd();
+  }
+
+  /** Takes the lab down; the processes of the sandbox that are left. */
+  async down(): Promise<string[]> {
+    const { store } = this;
+    const sandbox = await findSandbox(store);
+    const processes = sandbox === undefined ? [] : processesOf(sandbox.pid);
+    await down(store, SILENT);
+    // The kernel reaps a namespace's processes before its first one; those that merely entered are ours to wait for.
+    return this.poll(
+      async () => processes.filter(isAlive).map(({ command }) => command),
+      (left) => left.length === 0,
+    );
+  }
+
+  async #run(argv: readonly [string, ...string[]]): Promise<Finished> {
+    const sandbox = await findSandbox(this.store);
+    if (sandbox === undefined) throw new Error(`${this.name} is not up`);
+    return run(enter(sandbox, argv));
+  }
+}
+
+/** What is wrong with a lab, a line a diagnostic; nothing is built. */
+export function refusals(text: string, manifests?: string): string[] {
+  try {
+    loadText(labText('test', '/', text, manifests));
+    return [];
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    return error.diagnostics.map(({ code, what }) => `${code}: ${what}`);
+  }
+}
+
+function labText(
+  name: string,
+  directory: string,
+  text: string,
+  manifests: string | undefined,
+): LabText {
+  return {
+    name,
+    directory,
+    lab: { file: 'lab.yaml', text },
+    manifests: manifests === undefined ? [] : [{ file: 'pods.yaml', text: manifests }],
+  };
+}
+
+/** The text with one part replaced, which must be there. */
+export function edit(text: string, part: string, replacement: string): string {
+  if (!text.includes(part)) throw new Error(`not in the lab: ${part}`);
+  return text.replace(part, () => replacement);
+}
+
+/** Pods with an HTTP server on port 8080; `spec` goes into each pod's spec. */
+export function pods(names: readonly string[], spec = ''): string {
+  return names
+    .map(
+      (name) => `apiVersion: v1
+kind: Pod
+metadata: { name: ${name} }
+spec:
+  ${spec}
+  containers: [{ name: main, ports: [{ containerPort: 8080 }] }]
+---
+`,
+    )
+    .join('');
+}
+
+async function sideBySide<Key extends string, In, Out>(
+  inputs: Readonly<Record<Key, In>>,
+  ask: (input: In) => Promise<Out>,
+): Promise<Record<Key, Out>> {
+  const entries = Object.entries(inputs) as [Key, In][];
+  const answers = entries.map(async ([key, input]) => [key, await ask(input)] as const);
+  return Object.fromEntries(await Promise.all(answers)) as Record<Key, Out>;
+}
+
+interface Process {
+  readonly pid: string;
+  /** Tells it from a later process with the same number. */
+  readonly start: string;
+  readonly command: string;
+}
+
+/** Every process in one of the namespaces of the sandbox's first one. */
+function processesOf(first: number): Process[] {
+  const kinds = ['pid', 'mnt', 'net'];
+  const own = new Set(kinds.map((kind) => namespaceOf(String(first), kind)));
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => kinds.some((kind) => own.has(namespaceOf(pid, kind))))
+    .flatMap((pid) => {
+      const start = startOf(pid);
+      return start === undefined ? [] : [{ pid, start, command: `${pid} ${commandOf(pid)}` }];
+    });
+}
+
+function isAlive({ pid, start }: Process): boolean {
+  return startOf(pid) === start;
+}
+
+function namespaceOf(pid: string, kind: string): string {
+  try {
+    return readlinkSync(`/proc/${pid}/ns/${kind}`);
+  } catch {
+    // Gone meanwhile, or somebody else's: a string that is in no set.
+    return `none of ${pid}`;
+  }
+}
+
+/** When it started, or undefined when it is gone or only its parent has not noticed yet. */
+function startOf(pid: string): string | undefined {
+  try {
+    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').replace(/.*\) /s, '').split(' ');
+    return fields[0] === 'Z' ? undefined : fields[19];
+  } catch {
+    return undefined;
+  }
+}
+
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+  } catch {
+    return '';
+  }
+}
