@@ -6,13 +6,16 @@
  * Everything up to `apply` is pure. Up, change and down differ in nothing but the two states that are compared.
  */
 
+import { join } from 'node:path';
+
 import { Diagnostics, InputError, sortDiagnostics, type Diagnostic } from './base/diagnostic.ts';
 import { type Cloud, resolveCloud } from './cloud.ts';
 import { apply } from './host/apply.ts';
-import { findLab, type LabText, readLabText, readPrograms } from './host/lab-files.ts';
+import { findLab, type LabText, readLabText, readPrograms, shorten } from './host/lab-files.ts';
 import { withLock } from './host/lock.ts';
 import { findSandbox, killSandbox, type Sandbox, startSandbox } from './host/sandbox.ts';
 import { LabStore } from './host/store.ts';
+import { writeThings } from './host/thing-index.ts';
 import type { Command } from './kernel/command.ts';
 import { diff, type Step } from './kernel/diff.ts';
 import { render } from './kernel/render.ts';
@@ -29,6 +32,8 @@ import {
 } from './lab.ts';
 import { planCloud } from './plan.ts';
 import { checkProbes } from './probe/check.ts';
+import { runGroup } from './probe/run.ts';
+import type { GroupResult } from './report/probes.ts';
 
 /** A lab as it is wanted: what its files say, what that means, and the kernel state that stands for it. */
 export interface Lab {
@@ -145,6 +150,7 @@ export async function up(lab: Lab, progress: Progress): Promise<Converged> {
           JSON.stringify({ name: lab.name, directory: lab.directory, since }),
         );
       }
+      writeThings(store, lab.cloud.things.values());
       const steps = await converge(store, sandbox, lab.state, progress);
       return { sandbox, steps, wasUp };
     },
@@ -172,6 +178,69 @@ export async function converge(
   store.writePlan(state);
   store.write('journal', 'committed\n');
   return steps;
+}
+
+/** What a person may name of a lab's probes: the probes, the experiments and their probes. */
+export function probeNames(lab: Lab): string[] {
+  const { probes, experiments } = lab.spec.file;
+  const inner = Object.values(experiments).flatMap((one) => Object.keys(one.probes));
+  return [...Object.keys(probes), ...Object.keys(experiments), ...inner];
+}
+
+/** Where the lab's exercise stands, as short as it can be said from here. */
+export function readmeOf(lab: Lab): string {
+  return shorten(join(lab.directory, 'README.md'));
+}
+
+/**
+ * Asks the lab's probes, then each experiment's: change the lab, ask, change it back. `only` names probes or
+ * experiments; none means all.
+ */
+export async function probe(
+  lab: Lab,
+  sandbox: Sandbox,
+  only: readonly string[],
+  progress: Progress,
+): Promise<GroupResult[]> {
+  const { file, where } = lab.spec;
+  const wanted = (name: string): boolean => only.length === 0 || only.includes(name);
+  const base = Object.entries(file.probes).filter(([name]) => wanted(name));
+  const groups: GroupResult[] = [];
+  if (base.length > 0) {
+    progress.step(`probing: ${base.length} requests at once`);
+    const results = await runGroup(lab.cloud, sandbox, base, where.in('probes'));
+    groups.push({
+      experiment: undefined,
+      about: undefined,
+      changes: {},
+      cloud: lab.cloud,
+      results,
+    });
+  }
+  for (const [name, { about, with: changes, probes }] of Object.entries(file.experiments)) {
+    const asked = Object.entries(probes).filter(([one]) => wanted(name) || wanted(one));
+    if (asked.length === 0) continue;
+    const changed = experiment(lab, name);
+    const store = new LabStore(lab.name);
+    const results = await withLock(
+      store,
+      () => {
+        progress.note(`waiting for another command that is changing ${lab.name}`);
+      },
+      async () => {
+        progress.step(`experiment ${name}`);
+        await converge(store, sandbox, changed.state, progress);
+        try {
+          const at = where.in('experiments', name, 'probes');
+          return await runGroup(changed.cloud, sandbox, asked, at);
+        } finally {
+          await converge(store, sandbox, lab.state, progress);
+        }
+      },
+    );
+    groups.push({ experiment: name, about, changes, cloud: changed.cloud, results });
+  }
+  return groups;
 }
 
 function checkDirectory(store: LabStore, lab: Lab): void {

@@ -1,5 +1,6 @@
 /** The one place that starts processes: argument lists, never a shell's parsing of ours. */
 
+import { constants } from 'node:os';
 import type { Writable } from 'node:stream';
 
 import { execa } from 'execa';
@@ -32,7 +33,10 @@ export async function run(
 export async function runInTerminal(argv: readonly [string, ...string[]]): Promise<number> {
   const [file, ...args] = argv;
   const result = await execa(file, args, { reject: false, stdio: 'inherit' });
-  return result.exitCode ?? 128;
+  // As a shell says it: 130 for a program that Ctrl-C ended.
+  return (
+    result.exitCode ?? 128 + (result.signal === undefined ? 0 : constants.signals[result.signal])
+  );
 }
 
 /** A process that lives on after us: nothing of ours is its parent, its terminal or its input. */

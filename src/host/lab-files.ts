@@ -51,11 +51,13 @@ export function findLab(word: string): string {
   ]);
 }
 
+/** A path as a person would write it who stands here. */
+export function shorten(path: string): string {
+  const short = relative(process.cwd(), path);
+  return short.startsWith('..') ? path : short;
+}
+
 export function readLabText(directory: string): LabText {
-  const show = (path: string): string => {
-    const short = relative(process.cwd(), path);
-    return short.startsWith('..') ? path : short;
-  };
   const labFile = join(directory, 'lab.yaml');
   const manifests = join(directory, 'manifests');
   const files = existsSync(manifests)
@@ -65,7 +67,7 @@ export function readLabText(directory: string): LabText {
         .map((name) => join(manifests, name))
     : [];
   const read = (path: string): { file: string; text: string } => ({
-    file: show(path),
+    file: shorten(path),
     text: readFileSync(path, 'utf8'),
   });
   return { name: basename(directory), directory, lab: read(labFile), manifests: files.map(read) };

@@ -7,6 +7,7 @@
  *   journal   `building` from before the first change until `committed` after the last
  *   lab.json  the lab's directory and when it was built
  *   plan.json the kernel state that was committed
+ *   things.json  what the lab is made of, by name (thing-index.ts)
  */
 
 import {
@@ -68,7 +69,7 @@ export class LabStore {
   }
 
   forget(): void {
-    for (const file of ['plan.json', 'lab.json', 'journal', 'pid', 'log']) {
+    for (const file of ['plan.json', 'lab.json', 'things.json', 'journal', 'pid', 'log']) {
       rmSync(this.path(file), { force: true });
     }
   }

@@ -12,7 +12,6 @@
 import type { SourceRef } from '../base/diagnostic.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import type { Cloud, Thing } from '../cloud.ts';
-import type { Verdict } from '../observe/probe-spec.ts';
 import { sourceAddress } from './leave.ts';
 import { declaredAt, findListener, whyNobodyListens } from './listen.ts';
 import { placeOf } from './places.ts';
@@ -32,8 +31,12 @@ export interface Question {
   readonly http?: boolean;
 }
 
+/** As a probe sees it: the verdicts of observe/probe-spec.ts, which the model does not look at. */
+export type PredictedVerdict =
+  'allowed' | 'refused' | 'timeout' | 'reset' | 'too-big' | 'unreachable';
+
 export interface Judgement {
-  readonly verdict: Verdict;
+  readonly verdict: PredictedVerdict;
   /** The things that the request passes as far as it gets, both ends included when reached. */
   readonly path: readonly string[];
   /** The source address as the receiver sees it; undefined when nobody does. */
@@ -48,6 +51,12 @@ export interface Judgement {
   readonly code: Code;
   readonly at?: SourceRef;
 }
+
+/** Of what is lost on its way, only this is told to the sender, by ICMP. */
+const VERDICT_OF_ERROR: Partial<Record<Code, PredictedVerdict>> = {
+  PACKET_TOO_BIG: 'too-big',
+  TTL_EXCEEDED: 'unreachable',
+};
 
 /** What every thing here begins with, and most of the world: Linux's default. */
 const FIRST_TTL = 64;
@@ -66,7 +75,7 @@ export function judge(cloud: Cloud, question: Question): Judgement {
   request.pass(from.reference);
   const end = travel(request, sender);
   if (end.at === 'lost') {
-    return judgement(end.code === 'PACKET_TOO_BIG' ? 'too-big' : 'timeout', end.code, request, {
+    return judgement(VERDICT_OF_ERROR[end.code] ?? 'timeout', end.code, request, {
       because: end.because,
       at: end.source,
     });
@@ -93,7 +102,7 @@ export function judge(cloud: Cloud, question: Question): Judgement {
 }
 
 interface Answer {
-  readonly verdict: Verdict;
+  readonly verdict: PredictedVerdict;
   readonly code: Code;
   readonly by: string;
   readonly because: string;
@@ -130,7 +139,7 @@ function answerOf(place: Place, question: Question, request: Traveller): Answer 
 }
 
 function judgement(
-  verdict: Verdict,
+  verdict: PredictedVerdict,
   code: Code,
   request: Traveller,
   rest: {

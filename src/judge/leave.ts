@@ -19,7 +19,7 @@ export function leave(traveller: Traveller, place: Place): Stage {
   const own = `${place.reference}'s own link`;
   switch (place.kind) {
     case 'pod': {
-      const tooBig = traveller.squeeze(podMtu(traveller), own);
+      const tooBig = traveller.setOut(podMtu(traveller), own);
       if (tooBig !== undefined) return tooBig;
       const node = nodePlace(place.node);
       traveller.pass(node.reference);
@@ -31,16 +31,16 @@ export function leave(traveller: Traveller, place: Place): Stage {
       if (neighbour !== undefined) return neighbour;
       const { interfaces } = place.node;
       const eni = interfaces.find((one) => hasAddress(one, traveller.packet.source));
-      return traveller.squeeze(VPC_MTU_BYTES, own) ?? { at: 'router', eni: eni ?? interfaces[0] };
+      return traveller.setOut(VPC_MTU_BYTES, own) ?? { at: 'router', eni: eni ?? interfaces[0] };
     }
     case 'instance': {
-      const tooBig = traveller.squeeze(VPC_MTU_BYTES, own);
+      const tooBig = traveller.setOut(VPC_MTU_BYTES, own);
       return tooBig ?? { at: 'router', eni: cardOf(place.instance, traveller.packet) };
     }
     case 'nat':
       throw new Error(`${place.reference} sends nothing of its own`);
     case 'host':
-      return traveller.squeeze(INTERNET_MTU_BYTES, own) ?? { at: 'internet' };
+      return traveller.setOut(INTERNET_MTU_BYTES, own) ?? { at: 'internet' };
   }
 }
 

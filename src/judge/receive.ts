@@ -45,6 +45,7 @@ function onNode(traveller: Traveller, place: Place, node: Node): Stage {
 function onInstance(traveller: Traveller, place: Place, instance: Instance): Stage {
   const { packet } = traveller;
   if (isOwn(place, packet.destination)) return { at: 'arrived', place };
+  if (isOwn(place, packet.source)) return inCircle(traveller, place.reference);
   traveller.forward();
   traveller.story.push(`${place.reference} forwards it`);
   return { at: 'router', eni: cardOf(instance, packet) };
@@ -70,9 +71,16 @@ function onNatGateway(traveller: Traveller, reference: string, gateway: NatGatew
   } else if (isReply) {
     const what = `${reference} knows no connection that this packet belongs to`;
     return lost('NAT_NO_CONNECTION', what, gateway.at);
+  } else if (packet.source === address) {
+    return inCircle(traveller, reference);
   } else {
     traveller.translate(reference, address, `${reference} makes ${address} its source`);
   }
   traveller.forward();
   return { at: 'router', eni: gateway.eni };
+}
+
+/** Linux believes nobody who bears its own address (a "martian source"), and says nothing. */
+function inCircle({ route }: Traveller, reference: string): Stage {
+  return lost('ROUTING_LOOP', `a route leads what ${reference} sends back to ${reference}`, route);
 }

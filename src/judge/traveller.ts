@@ -46,6 +46,7 @@ export type Code =
   | 'NO_ROUTE_TO_DESTINATION'
   | 'ROUTE_BLACKHOLE'
   | 'ROUTING_LOOP'
+  | 'TTL_EXCEEDED'
   | 'ADDRESS_NOT_ASSIGNED'
   | 'SOURCE_DEST_CHECK'
   | 'IGW_NO_PUBLIC_ADDRESS'
@@ -142,6 +143,17 @@ export class Traveller {
       (one) => one.by === by && one.translated === destination && one.peer === source,
     );
     return found?.original;
+  }
+
+  /**
+   * Goes over the first link. What the sender cuts itself may be cut again; of what it need not cut, Linux says that
+   * nobody may, so as to learn the path's MTU. An answer of the kernel's own is not so strict.
+   */
+  setOut(mtuBytes: number, link: string): Lost | undefined {
+    const tooBig = this.squeeze(mtuBytes, link);
+    const { isFragmented } = this.packet;
+    if (!isFragmented && !this.isReply) this.packet = { ...this.packet, dontFragment: true };
+    return tooBig;
   }
 
   /** Goes over a link; what is too big for it is cut, or lost where it must not be. */

@@ -13,7 +13,10 @@ import {
   type Traveller,
 } from './traveller.ts';
 
-/** More than any sensible way has; what comes to so many goes in a circle. */
+/**
+ * More than any sensible way has; what comes to so many goes in a circle, until an appliance finds its time to live
+ * used up and tells the sender.
+ */
 const MAX_HOPS = 16;
 
 export function travel(traveller: Traveller, from: Place): Arrived | Lost {
@@ -22,7 +25,7 @@ export function travel(traveller: Traveller, from: Place): Arrived | Lost {
     if (traveller.hops > MAX_HOPS) {
       const { destination } = traveller.packet;
       const what = `the routes lead a packet to ${destination} in a circle`;
-      return lost('ROUTING_LOOP', what, traveller.route);
+      return lost('TTL_EXCEEDED', what, traveller.route);
     }
     stage = next(traveller, stage);
   }

@@ -27,7 +27,11 @@ export function findDifferences(
   const { expect } = probe;
   const found: string[] = [];
   const canonical = (text: string): string => findThing(cloud, text)?.reference ?? text;
-  const compare = (what: string, wanted: string | number | undefined, got: string | number | undefined): void => {
+  const compare = (
+    what: string,
+    wanted: string | number | undefined,
+    got: string | number | undefined,
+  ): void => {
     if (wanted !== undefined && wanted !== got) {
       found.push(`${what}: expected ${wanted}, seen ${got ?? 'nothing'}`);
     }
@@ -38,13 +42,18 @@ export function findDifferences(
   }
   compare('status', expect.status, outcome.status);
   compare('source address at the receiver', expect.sourceSeen, sourceSeen);
-  compare('answered by', expect.answeredBy === undefined ? undefined : canonical(expect.answeredBy), outcome.answeredBy);
+  compare(
+    'answered by',
+    expect.answeredBy === undefined ? undefined : canonical(expect.answeredBy),
+    outcome.answeredBy,
+  );
   compare('TTL of the reply', expect.ttl, outcome.ttl);
   if (expect.path !== undefined) {
     compare('path', expect.path.map(canonical).join(' > '), evidence.path.join(' > '));
   }
   for (const text of expect.silent) {
-    if (evidence.path.includes(canonical(text))) found.push(`${text} was to stay silent, and saw the request`);
+    if (evidence.path.includes(canonical(text)))
+      found.push(`${text} was to stay silent, and saw the request`);
   }
   for (const { at, source } of expect.conntrack) {
     const netns = findThing(cloud, at)?.netns;
@@ -60,11 +69,21 @@ export function findDifferences(
 
   // A difference between the model and the packets is a bug of one of the two, whatever the lab expects.
   if (judgement.verdict !== outcome.verdict) {
-    found.push(`the model predicts ${judgement.verdict}, the packets say ${outcome.verdict} (${judgement.because})`);
+    found.push(
+      `the model predicts ${judgement.verdict}, the packets say ${outcome.verdict} (${judgement.because})`,
+    );
   } else if (judgement.path.join(' > ') !== evidence.path.join(' > ')) {
-    found.push(`the model predicts the path ${judgement.path.join(' > ')}, the packets took ${evidence.path.join(' > ')}`);
-  } else if (judgement.sourceSeen !== undefined && sourceSeen !== undefined && judgement.sourceSeen !== sourceSeen) {
-    found.push(`the model predicts the source ${judgement.sourceSeen}, the receiver saw ${sourceSeen}`);
+    found.push(
+      `the model predicts the path ${judgement.path.join(' > ')}, the packets took ${evidence.path.join(' > ')}`,
+    );
+  } else if (
+    judgement.sourceSeen !== undefined &&
+    sourceSeen !== undefined &&
+    judgement.sourceSeen !== sourceSeen
+  ) {
+    found.push(
+      `the model predicts the source ${judgement.sourceSeen}, the receiver saw ${sourceSeen}`,
+    );
   }
   return found;
 }

@@ -66,7 +66,8 @@ export function readEvidence(
   captures: readonly Capture[],
   { request, ports, token }: Ask,
 ): Evidence {
-  const protocol = request.kind === 'http' ? 'tcp' : request.kind === 'ping' ? 'icmp' : request.kind;
+  const protocol =
+    request.kind === 'http' ? 'tcp' : request.kind === 'ping' ? 'icmp' : request.kind;
   const first = firstPacket(captures, {
     protocol,
     source: request.fromAddress,
@@ -91,7 +92,8 @@ export function readEvidence(
     if (node === undefined) pass(mark);
     else if (mark !== undefined) {
       // On a node a pod's link says both: the pod, and the node that forwards for it.
-      const [one, other] = packet.direction === 'out' ? [`node/${node}`, mark] : [mark, `node/${node}`];
+      const [one, other] =
+        packet.direction === 'out' ? [`node/${node}`, mark] : [mark, `node/${node}`];
       pass(one);
       pass(other);
     }
@@ -104,6 +106,9 @@ export function readEvidence(
     path,
     first,
     last: seen.at(-1)?.packet,
-    roundTripMs: back === undefined || start === undefined ? undefined : back.packet.timeMs - start.packet.timeMs,
+    roundTripMs:
+      back === undefined || start === undefined
+        ? undefined
+        : back.packet.timeMs - start.packet.timeMs,
   };
 }

@@ -90,7 +90,11 @@ export async function runGroup(
       judgement,
       timeMs: outcome.timeMs ?? evidence.roundTripMs,
       sourceSeen,
-      differences: findDifferences(cloud, { request, probe, outcome, evidence, judgement, sourceSeen }, entries),
+      differences: findDifferences(
+        cloud,
+        { request, probe, outcome, evidence, judgement, sourceSeen },
+        entries,
+      ),
       byHand: renderByHand(ask),
     };
   });

@@ -29,7 +29,7 @@ export function renderProbeScript(
 ): string {
   const lines = [
     'd=$(mktemp -d /run/hoplab/probe.XXXXXX) && cd "$d" || exit 1',
-    "trap 'rm -rf \"$d\"' EXIT",
+    'trap \'rm -rf "$d"\' EXIT',
     'captures=',
   ];
   for (const netns of captures) {
@@ -83,7 +83,11 @@ function renderAsk({ request, probe, ports, token }: Ask, index: number): string
       const size = probe.size === undefined ? '' : ` -s ${probe.size}`;
       const whole = probe.fragment ? '' : ' -M do';
       const pattern = [...token].map((letter) => letter.charCodeAt(0).toString(16)).join('');
-      return `${inside} ping -n -c 1 -W ${seconds}${size}${whole} -p ${pattern} ${request.destination}`;
+      // What an earlier probe learnt of the path's MTU is forgotten, or the kernel would refuse the packet here.
+      const forget = probe.fragment
+        ? ''
+        : `nsenter --net=/run/netns/${request.from.netns} ip route flush cache; `;
+      return `${forget}${inside} ping -n -c 1 -W ${seconds}${size}${whole} -p ${pattern} ${request.destination}`;
     }
   }
 }

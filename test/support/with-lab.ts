@@ -65,7 +65,7 @@ export class TestLab {
   readonly #state: string;
   #manifests: string | undefined;
   #lab: Lab | undefined;
-  #captures = 0;
+  #files = 0;
 
   constructor(name: string, state: string, { manifests }: LabInput) {
     this.name = name;
@@ -161,11 +161,9 @@ export class TestLab {
     { link = 'eth0', filter = '', until }: { link?: string; filter?: string; until: RegExp },
     body: () => Promise<unknown>,
   ): Promise<string> {
-    this.#captures += 1;
-    const base = `/run/hoplab/capture-${this.#captures}`;
-    const tcpdump = `tcpdump -Z root --immediate-mode -l -e -v -nn -t -i ${link} '${filter}'`;
-    await this.sh(
-      `setsid ip netns exec ${this.netns(where)} ${tcpdump} >${base} 2>${base}.err & echo $! >${base}.pid`,
+    const base = await this.#background(
+      where,
+      `tcpdump -Z root --immediate-mode -l -e -v -nn -t -i ${link} '${filter}'`,
     );
     const started = await this.poll(
       async () => (await this.sh(`cat ${base}.err`)).stdout,
@@ -174,13 +172,41 @@ export class TestLab {
     if (!started.includes('listening on')) throw new Error(`tcpdump: ${started}`);
     await body();
     const text = await this.poll(
-      async () => (await this.sh(`cat ${base}`)).stdout,
+      async () => (await this.sh(`cat ${base}.out`)).stdout,
       (seen) => until.test(seen),
     );
     await this.sh(`kill $(cat ${base}.pid)`);
     if (!until.test(text)) throw new Error(`never seen in ${where}: ${until.source}\n${text}`);
-    // A line a packet: `-v` goes on on further lines.
-    return text.replaceAll(/\n\s+/g, ' ').trimEnd();
+    // A line a packet: `-v` puts the addresses on a second one, and what the packet carries on more, behind tabs.
+    return text
+      .replaceAll(/\n\t.*/g, '')
+      .replaceAll(/\n +/g, ' ')
+      .trimEnd();
+  }
+
+  /** A TCP server that says back what it hears. */
+  async echoServer(where: string, port: number): Promise<void> {
+    await this.#background(where, `socat TCP-LISTEN:${port},fork,reuseaddr PIPE`);
+    await this.poll(
+      async () => this.out(where, 'ss -Hltn'),
+      (listening) => listening.includes(`:${port} `),
+    );
+  }
+
+  /** A TCP connection that stays open, to an echo server. */
+  async connect(where: string, target: string): Promise<Connection> {
+    return new Connection(this, await this.#background(where, `socat - TCP:${target}`));
+  }
+
+  /** Starts a program that lives on; the files of its process id, input, output and errors begin with what is returned. */
+  async #background(where: string, line: string): Promise<string> {
+    this.#files += 1;
+    const base = `/run/hoplab/background-${this.#files}`;
+    const { exitCode, stderr } = await this.sh(
+      `mkfifo ${base}.in && { setsid ip netns exec ${this.netns(where)} ${line} <>${base}.in >${base}.out 2>${base}.err & echo $! >${base}.pid; }`,
+    );
+    if (exitCode !== 0) throw new Error(stderr);
+    return base;
   }
 
   /** Takes the lab down; the processes of the sandbox that are left. */
@@ -200,6 +226,36 @@ export class TestLab {
     const sandbox = await findSandbox(this.store);
     if (sandbox === undefined) throw new Error(`${this.name} is not up`);
     return run(enter(sandbox, argv));
+  }
+}
+
+export class Connection {
+  readonly #lab: TestLab;
+  readonly #base: string;
+  #said = 0;
+
+  constructor(lab: TestLab, base: string) {
+    this.#lab = lab;
+    this.#base = base;
+  }
+
+  /** Sends a word and waits for its echo; `reset` when the connection is, `silence` when nothing comes. */
+  async say(patienceMs = 1500): Promise<'echo' | 'reset' | 'silence'> {
+    this.#said += 1;
+    const word = `word-${this.#said}.`;
+    const deadline = Date.now() + patienceMs;
+    await this.#lab.sh(`echo ${word} >${this.#base}.in`);
+    for (;;) {
+      const { stdout } = await this.#lab.sh(`cat ${this.#base}.out ${this.#base}.err`);
+      if (stdout.includes(word)) return 'echo';
+      if (/Connection reset/.test(stdout)) return 'reset';
+      if (Date.now() > deadline) return 'silence';
+      await delay(POLL_MS);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#lab.sh(`kill $(cat ${this.#base}.pid)`);
   }
 }
 

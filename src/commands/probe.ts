@@ -1,0 +1,49 @@
+/** `probe [probe…]`: the probes of a lab that is up again, all of them or the named ones; `--every 1s` goes on. */
+
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { InputError, suggest } from '../base/diagnostic.ts';
+import * as pipeline from '../pipeline.ts';
+import { groupsToJson, isAsExpected, renderGroups, renderSummary } from '../report/probes.ts';
+import { parseDurationMs } from '../source/scalar.ts';
+import { chooseLab } from './lab-choice.ts';
+import type { Terminal } from './terminal.ts';
+
+export async function probe(
+  args: { probes: readonly string[]; lab: string | undefined; every: string | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const every = args.every === undefined ? undefined : parseDurationMs(args.every);
+  if (args.every !== undefined && every === undefined) {
+    throw problem(
+      'not-a-duration',
+      `--every "${args.every}" is not a duration`,
+      'write it like 1s or 500ms',
+    );
+  }
+  const { name, sandbox, record } = await chooseLab(args.lab);
+  const lab = pipeline.load(record?.directory ?? name);
+  const known = pipeline.probeNames(lab);
+  for (const word of args.probes) {
+    if (known.includes(word)) continue;
+    throw problem(
+      'no-such-probe',
+      `${name} has no probe or experiment "${word}"`,
+      suggest(word, known) ?? `it has ${known.join(', ')}`,
+    );
+  }
+  for (;;) {
+    const groups = await pipeline.probe(lab, sandbox, args.probes, terminal.progress);
+    if (terminal.json) terminal.printJson(groupsToJson(groups));
+    else {
+      terminal.print(`${renderGroups(groups, terminal.style)}\n`);
+      terminal.print(renderSummary(groups, terminal.style));
+    }
+    if (every === undefined) return isAsExpected(groups) ? 0 : 1;
+    await delay(every);
+  }
+}
+
+function problem(code: string, what: string, hint: string): InputError {
+  return new InputError([{ severity: 'error', code, at: undefined, what, hint }]);
+}

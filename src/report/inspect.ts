@@ -1,0 +1,154 @@
+/** A whole lab in tables: what stands in its VPCs, who runs where, and by which address each is reached. */
+
+import type { NetworkInterface } from '../aws/network-interface.ts';
+import type { RouteTarget } from '../aws/route-table.ts';
+import type { Vpc } from '../aws/vpc.ts';
+import { addressMappings, type Cloud } from '../cloud.ts';
+import { podReference } from '../k8s/pod.ts';
+import { PLAIN, type Style } from './style.ts';
+import { type Cell, table } from './table.ts';
+
+interface Section {
+  readonly title: string;
+  readonly headers: readonly string[];
+  readonly rows: readonly (readonly Cell[])[];
+}
+
+export function renderLab(cloud: Cloud, style: Style = PLAIN): string {
+  const sections = [...[...cloud.vpcs.values()].flatMap(vpcSections), ...clusterSections(cloud)];
+  return sections
+    .filter(({ rows }) => rows.length > 0)
+    .map(({ title, headers, rows }) => `${style.bold(title)}\n${table(headers, rows, style, '  ')}`)
+    .join('\n\n');
+}
+
+/** The same as plain data. */
+export function labAsJson(cloud: Cloud): unknown {
+  const sections = [...[...cloud.vpcs.values()].flatMap(vpcSections), ...clusterSections(cloud)];
+  return {
+    lab: cloud.name,
+    sections: sections.map(({ title, headers, rows }) => ({
+      title,
+      rows: rows.map((row) =>
+        Object.fromEntries(headers.map((header, column) => [header.toLowerCase(), row[column]])),
+      ),
+    })),
+  };
+}
+
+function vpcSections(vpc: Vpc): Section[] {
+  const igw = vpc.internetGateway;
+  const nats = [...vpc.natGateways.values()].map((nat) => {
+    const [{ address, elastic }] = nat.eni.addresses;
+    return [`nat/${nat.name}`, address, elastic ?? '', nat.eni.subnet.name, nat.netns];
+  });
+  const gateway =
+    igw === undefined
+      ? []
+      : [[igw.name === 'igw' ? 'igw' : `igw/${igw.name}`, '', '', '', igw.netns]];
+  return [
+    {
+      title: `vpc/${vpc.name} ${vpc.cidrs.join(', ')}`,
+      headers: ['SUBNET', 'CIDR', 'AZ', 'ROUTE TABLE', 'ROUTER'],
+      rows: [...vpc.subnets.values()].map((subnet) => [
+        subnet.name,
+        subnet.cidr,
+        subnet.az,
+        subnet.routeTable,
+        subnet.router,
+      ]),
+    },
+    {
+      title: 'route tables',
+      headers: ['TABLE', 'DESTINATION', 'TARGET'],
+      rows: [...vpc.routeTables.values()].flatMap((routes) => [
+        ...vpc.cidrs.map((block) => [routes.name, block, 'local']),
+        ...routes.routes.map(({ destination, target }) => [
+          routes.name,
+          destination,
+          renderTarget(target),
+        ]),
+      ]),
+    },
+    {
+      title: 'gateways',
+      headers: ['GATEWAY', 'ADDRESS', 'ELASTIC IP', 'SUBNET', 'NETNS'],
+      rows: [...gateway, ...nats],
+    },
+    {
+      title: 'public addresses',
+      headers: ['PUBLIC', 'PRIVATE', 'THING'],
+      rows:
+        igw === undefined
+          ? []
+          : addressMappings(vpc, igw).map((one) => [one.public, one.private, one.thing]),
+    },
+    {
+      title: 'instances',
+      headers: ['INSTANCE', 'ADDRESS', 'ENIS', 'NETNS'],
+      rows: [...vpc.instances.values()].map((instance) => [
+        `instance/${instance.name}`,
+        instance.interfaces[0].addresses[0].address,
+        instance.interfaces.map(shortEni).join(', '),
+        instance.netns,
+      ]),
+    },
+  ];
+}
+
+function clusterSections(cloud: Cloud): Section[] {
+  return [
+    {
+      title: 'nodes',
+      headers: ['NODE', 'ADDRESS', 'TYPE', 'AZ', 'ENIS', 'PODS'],
+      rows: [...(cloud.cluster?.nodes.values() ?? [])].map((node) => [
+        `node/${node.name}`,
+        node.interfaces[0].addresses[0].address,
+        node.instanceType,
+        node.interfaces[0].subnet.az,
+        node.interfaces.map(shortEni).join(', '),
+        node.pods.length,
+      ]),
+    },
+    {
+      title: 'pods',
+      headers: ['POD', 'ADDRESS', 'NODE', 'ENI', 'NODE SIDE', 'NETNS'],
+      rows: cloud.pods.map((pod) => [
+        podReference(pod.spec.namespace, pod.spec.name),
+        pod.address,
+        pod.node,
+        pod.eni?.interface.link ?? 'the node’s',
+        pod.hostVeth ?? '',
+        pod.netns,
+      ]),
+    },
+    {
+      title: 'internet',
+      headers: ['HOST', 'ADDRESS', 'PORTS'],
+      rows: cloud.internetHosts.map((host) => [
+        `internet/${host.name}`,
+        host.address,
+        host.ports.join(', '),
+      ]),
+    },
+  ];
+}
+
+function shortEni(eni: NetworkInterface): string {
+  return `${eni.link} ${eni.addresses[0].address}`;
+}
+
+export function renderTarget(target: RouteTarget): string {
+  switch (target.kind) {
+    case 'igw':
+      return target.name === 'igw' ? 'igw' : `igw/${target.name}`;
+    case 'nat':
+      return `nat/${target.name}`;
+    case 'eni':
+      return target.eni.link === 'eth0'
+        ? target.eni.thing
+        : `${target.eni.thing}:${target.eni.link}`;
+    case 'blackhole':
+      return target.was === undefined ? 'blackhole' : `blackhole (${target.was} was deleted)`;
+  }
+}

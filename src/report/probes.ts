@@ -1,0 +1,150 @@
+/** Results of probes as a table, one row a probe, and under it what a person does about a row that differs. */
+
+import type { Cloud } from '../cloud.ts';
+import type { ProbeResult } from '../probe/run.ts';
+import { count, PLAIN, type Style } from './style.ts';
+import { table } from './table.ts';
+
+export interface GroupResult {
+  /** The experiment's name; undefined for the lab as it stands. */
+  readonly experiment: string | undefined;
+  readonly about: string | undefined;
+  /** What the experiment replaced, as it stands in the lab. */
+  readonly changes: Readonly<Record<string, unknown>>;
+  readonly cloud: Cloud;
+  readonly results: readonly ProbeResult[];
+}
+
+export function renderGroups(groups: readonly GroupResult[], style: Style = PLAIN): string {
+  const shown = groups.filter((group) => group.results.length > 0);
+  return shown.map((group) => renderGroup(group, style)).join('\n\n');
+}
+
+function renderGroup(group: GroupResult, style: Style): string {
+  const parts: string[] = [];
+  if (group.experiment !== undefined) {
+    const { about } = group;
+    parts.push(
+      style.bold(`experiment ${group.experiment}${about === undefined ? '' : `: ${about}`}`),
+    );
+    for (const [path, value] of Object.entries(group.changes)) {
+      parts.push(style.dim(`  with ${path} = ${JSON.stringify(value)}`));
+    }
+  }
+  const rows = group.results.map((result) => [
+    result.differences.length === 0 ? style.green('✓') : style.red('✗'),
+    result.name,
+    result.probe.from,
+    `${result.request.kind} ${(result.probe[result.request.kind] ?? '').replace(/^http:\/\//, '')}`,
+    expected(result),
+    seen(result),
+    renderTime(result.timeMs),
+    result.evidence.path.join(' > '),
+  ]);
+  parts.push(
+    table(['', 'FLOW', 'FROM', 'TO', 'EXPECTED', 'SEEN', 'TIME', 'PATH (observed)'], rows, style),
+  );
+  for (const result of group.results) {
+    if (result.differences.length > 0) parts.push(renderDifference(result, group.cloud, style));
+  }
+  return parts.join('\n');
+}
+
+function expected({ probe: { expect } }: ProbeResult): string {
+  const source = expect.sourceSeen === undefined ? '' : ` from ${expect.sourceSeen}`;
+  return `${expect.status ?? expect.verdict}${source}`;
+}
+
+function seen({ outcome, probe, sourceSeen }: ProbeResult): string {
+  const what =
+    outcome.status === undefined || probe.expect.status === undefined
+      ? outcome.verdict
+      : outcome.status;
+  const source =
+    outcome.verdict !== 'allowed' ||
+    probe.expect.sourceSeen === undefined ||
+    sourceSeen === undefined
+      ? ''
+      : ` from ${sourceSeen}`;
+  return `${what}${source}`;
+}
+
+function renderTime(timeMs: number | undefined): string {
+  if (timeMs === undefined) return '';
+  return timeMs < 10 ? `${timeMs.toFixed(1)} ms` : `${Math.round(timeMs)} ms`;
+}
+
+function renderDifference(result: ProbeResult, cloud: Cloud, style: Style): string {
+  const lines = [style.red(`✗ ${result.name}`)];
+  for (const difference of result.differences) lines.push(`  ${difference}`);
+  lines.push(`  model: ${result.judgement.because}`);
+  lines.push(`  ask again by hand: ${result.byHand}`);
+  for (const command of whereToLook(result, cloud)) lines.push(`  look: ${command}`);
+  return lines.join('\n');
+}
+
+/** The last thing that had the request, and what decides there. */
+function whereToLook({ evidence, request }: ProbeResult, cloud: Cloud): string[] {
+  const last = evidence.path.at(-1) ?? request.from.reference;
+  const exec = `npx hoplab exec ${last} --`;
+  const kind = cloud.things.get(last)?.kind;
+  const vpcs = [...cloud.vpcs.keys()].map(
+    (name) => `npx hoplab exec vpc/${name} -- ip route show table all    # the VPC's router`,
+  );
+  switch (kind) {
+    case 'node':
+      return [`${exec} ip rule`, `${exec} ip route get ${request.destination}`, ...vpcs];
+    case 'nat':
+      return [`${exec} conntrack -L`, `${exec} nft list ruleset`, ...vpcs];
+    case 'igw':
+      return [`${exec} iptables -t nat -L -n -v`, `${exec} iptables -L -n -v`];
+    case 'pod':
+    case 'instance':
+    case 'internet':
+      return [`${exec} ss -lntu`, `${exec} ip route`];
+    case 'vpc':
+    case undefined:
+      return vpcs;
+  }
+}
+
+export function isAsExpected(groups: readonly GroupResult[]): boolean {
+  return groups.every((group) => group.results.every((one) => one.differences.length === 0));
+}
+
+/** The line at the end: how many were as expected. */
+export function renderSummary(groups: readonly GroupResult[], style: Style = PLAIN): string {
+  const results = groups.flatMap((group) => group.results);
+  const differing = results.filter((result) => result.differences.length > 0).length;
+  const all = count(results.length, 'probe');
+  return differing === 0
+    ? style.green(`${all}, all as expected and as the model predicts`)
+    : style.red(`${all}: ${results.length - differing} as expected, ${differing} not`);
+}
+
+export function groupsToJson(groups: readonly GroupResult[]): unknown {
+  return groups.flatMap((group) =>
+    group.results.map((result) => ({
+      probe: result.name,
+      experiment: group.experiment ?? null,
+      about: result.probe.about ?? null,
+      from: result.request.from.reference,
+      request: result.request.kind,
+      to: result.request.text,
+      expected: result.probe.expect,
+      seen: {
+        verdict: result.outcome.verdict,
+        status: result.outcome.status ?? null,
+        timeMs: result.timeMs ?? null,
+        sourceSeen: result.sourceSeen ?? null,
+        answeredBy: result.outcome.answeredBy ?? null,
+        ttl: result.outcome.ttl ?? null,
+        path: result.evidence.path,
+        said: result.outcome.said ?? null,
+      },
+      predicted: result.judgement,
+      ok: result.differences.length === 0,
+      differences: result.differences,
+    })),
+  );
+}

@@ -1,0 +1,22 @@
+/** What each lab comes to, as the script that builds it in an empty sandbox: the text that runs, kept for review. */
+
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import t from 'tap';
+
+import { builtInLabs } from '../src/host/lab-files.ts';
+import { EMPTY } from '../src/kernel/state.ts';
+import { renderScript } from '../src/kernel/render.ts';
+import { commandsFor, load } from '../src/pipeline.ts';
+import { matchGolden } from './support/golden.ts';
+
+const GOLDEN = fileURLToPath(new URL('golden', import.meta.url));
+
+for (const name of builtInLabs()) {
+  t.test(`golden/${name}.plan.txt is how lab ${name} is built`, async (t) => {
+    const { state } = load(name);
+    const text = renderScript(commandsFor(EMPTY, state).commands);
+    matchGolden(t, text, join(GOLDEN, `${name}.plan.txt`), 'commands');
+  });
+}
