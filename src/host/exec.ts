@@ -1,6 +1,7 @@
 /** The one place that starts processes: argument lists, never a shell's parsing of ours. */
 
 import { constants } from 'node:os';
+import { closeSync, openSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 
 import { execa } from 'execa';
@@ -39,20 +40,21 @@ export async function runInTerminal(argv: readonly [string, ...string[]]): Promi
   );
 }
 
-/** A process that lives on after us: nothing of ours is its parent, its terminal or its input. */
+/** A process that lives on after us: nothing of ours is its parent, its terminal, its input or its output. */
 export function startDetached(
   argv: readonly [string, ...string[]],
   logFile: string,
 ): { readonly ended: Promise<number> } {
   const [file, ...args] = argv;
+  // The file itself, not a pipe through us that would end when we end.
+  const log = openSync(logFile, 'w', 0o600);
   const child = execa(file, args, {
     reject: false,
     detached: true,
     cleanup: false,
-    stdin: 'ignore',
-    stdout: { file: logFile },
-    stderr: { file: logFile },
+    stdio: ['ignore', log, log],
   });
+  closeSync(log);
   child.nodeChildProcess.unref();
   return { ended: child.then((result) => result.exitCode ?? 128) };
 }
