@@ -1,7 +1,6 @@
 /** The one place that starts processes: argument lists, never a shell's parsing of ours. */
 
 import { constants } from 'node:os';
-import { closeSync, openSync } from 'node:fs';
 import type { Writable } from 'node:stream';
 
 import { execa } from 'execa';
@@ -45,16 +44,14 @@ export function startDetached(
   argv: readonly [string, ...string[]],
   logFile: string,
 ): { readonly ended: Promise<number> } {
-  const [file, ...args] = argv;
-  // The file itself, not a pipe through us that would end when we end.
-  const log = openSync(logFile, 'w', 0o600);
-  const child = execa(file, args, {
+  // A shell opens the file: a pipe through us would end when we end.
+  const redirect = ['-c', 'exec "$@" >"$0" 2>&1', logFile];
+  const child = execa('sh', [...redirect, ...argv], {
     reject: false,
     detached: true,
     cleanup: false,
-    stdio: ['ignore', log, log],
+    stdio: 'ignore',
   });
-  closeSync(log);
   child.nodeChildProcess.unref();
   return { ended: child.then((result) => result.exitCode ?? 128) };
 }

@@ -39,6 +39,7 @@ rm -f /etc/resolv.conf /etc/nsswitch.conf /etc/hosts
 echo '# no resolver outside of the lab' >/etc/resolv.conf
 echo 'hosts: files dns' >/etc/nsswitch.conf
 echo '127.0.0.1 localhost' >/etc/hosts
+echo "${state##*/}" >/proc/sys/kernel/hostname
 echo "$token" >/run/hoplab/token
 ip link set lo up
 

@@ -39,9 +39,7 @@ const ExpectationSpec = z.strictObject({
   /** Things that must not have seen the request. */
   silent: z.array(z.string()).default([]),
   /** Things whose connection tracking must hold the connection, and the source address it has there. */
-  conntrack: z
-    .array(z.strictObject({ at: z.string(), source: ipv4Schema.optional() }))
-    .default([]),
+  conntrack: z.array(z.strictObject({ at: z.string(), source: ipv4Schema.optional() })).default([]),
 });
 
 export type Expectation = z.output<typeof ExpectationSpec>;

@@ -68,13 +68,18 @@ export function readEvidence(
 ): Evidence {
   const protocol =
     request.kind === 'http' ? 'tcp' : request.kind === 'ping' ? 'icmp' : request.kind;
-  const first = firstPacket(captures, {
-    protocol,
-    source: request.fromAddress,
-    destination: request.destination,
-    ...(protocol === 'icmp' ? {} : { destinationPort: request.port, sourcePorts: ports }),
-    ...(protocol === 'tcp' ? {} : { payloadContains: token }),
-  });
+  // A thing with several cards sends with the address of the one that its routes choose.
+  const first = sourceAddresses(cloud, request)
+    .map((source) =>
+      firstPacket(captures, {
+        protocol,
+        source,
+        destination: request.destination,
+        ...(protocol === 'icmp' ? {} : { destinationPort: request.port, sourcePorts: ports }),
+        ...(protocol === 'tcp' ? {} : { payloadContains: token }),
+      }),
+    )
+    .find((packet) => packet !== undefined);
   const path: string[] = [request.from.reference];
   if (first === undefined) {
     return { path, first: undefined, last: undefined, roundTripMs: undefined };
@@ -83,8 +88,11 @@ export function readEvidence(
   const nodes = new Map(
     [...(cloud.cluster?.nodes.values() ?? [])].map((node) => [String(node.netns), node.name]),
   );
+  const home = nodes.get(request.from.netns);
   const pass = (reference: string | undefined): void => {
-    if (reference !== undefined && path.at(-1) !== reference) path.push(reference);
+    // A pod on its node's own network is the node, as far as packets go.
+    const isHome = path.length === 1 && home !== undefined && reference === `node/${home}`;
+    if (reference !== undefined && path.at(-1) !== reference && !isHome) path.push(reference);
   };
   for (const { place, link, packet } of seen) {
     const mark = marks.get(`${place}:${link}`);
@@ -111,4 +119,12 @@ export function readEvidence(
         ? undefined
         : back.packet.timeMs - start.packet.timeMs,
   };
+}
+
+function sourceAddresses(cloud: Cloud, { from, fromAddress }: Ask['request']): Ipv4[] {
+  const cards = [...cloud.vpcs.values()]
+    .flatMap((vpc) => vpc.interfaces)
+    .filter((eni) => eni.netns === from.netns)
+    .map((eni) => eni.addresses[0].address);
+  return [...new Set([fromAddress, ...cards])];
 }

@@ -62,10 +62,10 @@ export function renderProbeScript(
   for (const netns of conntrack) {
     lines.push(`nsenter --net=/run/netns/${netns} conntrack -L >${netns}.conntrack 2>/dev/null`);
   }
-  if (captures.length > 0) {
-    lines.push(`sleep ${SETTLE_SECONDS}`, 'kill -INT $captures', 'wait $captures');
-  }
+  if (captures.length > 0) lines.push(`sleep ${SETTLE_SECONDS}`);
+  // Each packet is in its file once tcpdump has it (-U). Closing a capture takes the kernel a while: nobody waits for it.
   lines.push('tar -cf - .');
+  if (captures.length > 0) lines.push('kill $captures');
   return lines.join('\n');
 }
 
