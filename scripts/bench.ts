@@ -10,6 +10,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { $, os } from 'zx';
+
 import { LabStore } from '../src/host/store.ts';
 import { down, loadText, up } from '../src/pipeline.ts';
 
@@ -19,6 +21,8 @@ const silent = { step: () => undefined, note: () => undefined };
 const sizes = process.argv.slice(2).map(Number);
 process.env['XDG_STATE_HOME'] = mkdtempSync(join(tmpdir(), 'hoplab-bench-'));
 
+const kernel = (await $`uname -r`).stdout.trim();
+console.log(`Linux ${kernel}, ${os.cpus().length} cores, Node ${process.version}\n`);
 console.log('pods  nodes  objects  load ms  build ms  ms/pod  one pod more ms  steps  down ms');
 for (const pods of sizes.length === 0 ? [20, 200, 1000] : sizes) {
   const nodes = Math.max(2, Math.ceil(pods / PODS_PER_NODE));

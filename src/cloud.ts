@@ -4,7 +4,7 @@
  * The result is complete and depends on nothing but the files: the same lab is the same cloud, always.
  */
 
-import { type AddressMapping, type InternetGateway } from './aws/internet-gateway.ts';
+import type { AddressMapping } from './aws/internet-gateway.ts';
 import { AddressBook } from './aws/subnet.ts';
 import { pinAddresses, resolveVpc, resolveVpcGround, type Vpc, type VpcGround } from './aws/vpc.ts';
 import { type Diagnostics, renderSourceRef, type SourceRef, suggest } from './base/diagnostic.ts';
@@ -331,8 +331,8 @@ function nameThings(
   return new Map(things.map((thing) => [thing.reference, thing]));
 }
 
-/** The public addresses that an internet gateway knows. */
-export function addressMappings(vpc: Vpc, _gateway: InternetGateway): AddressMapping[] {
+/** The public addresses that the VPC's internet gateway knows. */
+export function addressMappings(vpc: Vpc): AddressMapping[] {
   return vpc.interfaces.flatMap((eni) =>
     eni.addresses.flatMap(({ address, elastic }) =>
       elastic === undefined ? [] : [{ public: elastic, private: address, thing: eni.thing }],

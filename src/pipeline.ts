@@ -66,7 +66,7 @@ export function loadText(text: LabText, sets: readonly string[] = []): Lab {
 }
 
 /** The lab as it is during one of its experiments. */
-export function experiment(lab: Lab, name: string): Lab {
+function experiment(lab: Lab, name: string): Lab {
   const patches: Patch[] = patchesOf(lab.spec.file.experiments[name]?.with ?? {}, lab.source.lab, [
     'experiments',
     name,
@@ -158,7 +158,7 @@ export async function up(lab: Lab, progress: Progress): Promise<Converged> {
 }
 
 /** From the committed state to the wanted one; the journal says when it is under way. */
-export async function converge(
+async function converge(
   store: LabStore,
   sandbox: Sandbox,
   state: KernelState,

@@ -19,7 +19,7 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     fragment.addAll(planVpc(vpc));
     const igw = vpc.internetGateway;
     if (igw !== undefined) {
-      const mappings = addressMappings(vpc, igw);
+      const mappings = addressMappings(vpc);
       const { cidrs, netns } = vpc;
       fragment.addAll(
         planInternetGateway(igw, { vpc: netns, internet: INTERNET_NETNS, cidrs, mappings }),

@@ -38,9 +38,9 @@ export interface AddressMapping {
 export const INTERNET_MTU_BYTES = 1500;
 
 /** Next hops on the two cables of the gateway. They exist as permanent neighbours only; no link bears them. */
-export const TRANSIT_VPC = ipv4('169.254.255.1');
+const TRANSIT_VPC = ipv4('169.254.255.1');
 export const TRANSIT_IGW = ipv4('169.254.255.2');
-export const TRANSIT_INTERNET = ipv4('169.254.255.3');
+const TRANSIT_INTERNET = ipv4('169.254.255.3');
 
 /** The link in the VPC's netns that leads to the gateway. */
 export const UPLINK = 'igw';

@@ -53,8 +53,8 @@ export interface Subnet {
 }
 
 /** The largest and the smallest block that EC2 takes for a VPC or a subnet, as prefix lengths. */
-export const LARGEST_BLOCK = 16;
-export const SMALLEST_BLOCK = 28;
+const LARGEST_BLOCK = 16;
+const SMALLEST_BLOCK = 28;
 
 export function resolveSubnet(
   vpc: { name: string; cidrs: readonly Cidr[] },
@@ -255,4 +255,4 @@ export function planSubnet(
 }
 
 /** In a VPC's router: which table a packet meets is decided by the subnet it came from. */
-export const SUBNET_RULE_PRIORITY = 1000;
+const SUBNET_RULE_PRIORITY = 1000;

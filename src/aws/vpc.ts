@@ -110,7 +110,7 @@ export function resolveVpcGround(
 
   const mains = Object.entries(spec.routeTables).filter(([, table]) => table.main);
   if (mains.length > 1) {
-    const [, [second = ''] = []] = mains;
+    const second = mains[1]?.[0] ?? '';
     diagnostics.error(
       'two-main-tables',
       where.keyAt('routeTables', second),

@@ -29,7 +29,7 @@ export async function shell(
     ),
   );
   const argv = ['env', ...environment, `PS1=${prompt}`, ...into, ...program] as const;
-  return runInTerminal(enterHere(sandbox, argv as unknown as [string, ...string[]]));
+  return runInTerminal(enterHere(sandbox, argv));
 }
 
 function pathWithSbin(): string {

@@ -27,7 +27,7 @@ import { hostSysctls, linkSysctl } from '../kernel/sysctl.ts';
 /** `true` in YAML is as good as `"true"`: the real thing reads environment variables. */
 const flag = z
   .union([z.boolean(), z.enum(['true', 'false'])])
-  .transform((value) => `${value}` === 'true');
+  .transform((value) => value === true || value === 'true');
 
 export const CniSpec = z.strictObject({
   AWS_VPC_K8S_CNI_EXTERNALSNAT: flag.default(false),
@@ -49,13 +49,13 @@ export type CniSettings = z.output<typeof CniSpec>;
 export const CONNMARK = '0x80/0x80';
 
 /** @see pkg/networkutils/network.go: the gaps leave room for rules between */
-export const TO_POD_RULE_PRIORITY = 512;
+const TO_POD_RULE_PRIORITY = 512;
 export const NODE_PORT_RULE_PRIORITY = 1024;
-export const FROM_POD_RULE_PRIORITY = 1536;
-export const ENI_PRIMARY_RULE_PRIORITY = 32_765;
+const FROM_POD_RULE_PRIORITY = 1536;
+const ENI_PRIMARY_RULE_PRIORITY = 32_765;
 
 /** The pod's only neighbour. @see driver.go: "169.254.1.1" */
-export const POD_GATEWAY = ipv4('169.254.1.1');
+const POD_GATEWAY = ipv4('169.254.1.1');
 
 /** Device 0 lives in main, device n in table n + 1. @see pkg/networkutils/helper.go CalculateRouteTableId */
 export function routeTableId(deviceNumber: number): number {

@@ -51,7 +51,7 @@ export async function startSandbox(store: LabStore): Promise<Sandbox> {
   const user = isRoot() ? [] : ['--user', '--map-root-user', '--map-auto'];
   const namespaces = ['--net', '--mount', '--ipc', '--uts', '--pid', '--fork', '--kill-child'];
   const argv = ['unshare', ...user, ...namespaces, 'sh', INIT, store.directory, token] as const;
-  const { ended } = startDetached(argv as unknown as [string, ...string[]], store.path('log'));
+  const { ended } = startDetached(argv, store.path('log'));
   let exitCode: number | undefined;
   void ended.then((code) => {
     exitCode = code;

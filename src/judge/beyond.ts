@@ -11,7 +11,7 @@ export function goOut(traveller: Traveller, vpc: Vpc, gateway: InternetGateway):
   const reference = gatewayReference(gateway);
   traveller.pass(reference);
   const { source, destination } = traveller.packet;
-  const mappings = addressMappings(vpc, gateway);
+  const mappings = addressMappings(vpc);
   const mapping = mappings.find((one) => one.private === source);
   if (mapping === undefined) {
     return lost(
@@ -51,7 +51,7 @@ export function crossInternet(traveller: Traveller): Stage {
   for (const vpc of cloud.vpcs.values()) {
     const gateway = vpc.internetGateway;
     if (gateway === undefined) continue;
-    const mapping = addressMappings(vpc, gateway).find((one) => one.public === destination);
+    const mapping = addressMappings(vpc).find((one) => one.public === destination);
     if (mapping === undefined) continue;
     const reference = gatewayReference(gateway);
     traveller.pass(reference);

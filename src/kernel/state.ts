@@ -215,7 +215,7 @@ export const EMPTY: KernelState = new Map();
 
 /** Kernel routing tables that every Linux has. @see iproute2 etc/iproute2/rt_tables */
 export const MAIN_TABLE = 254;
-export const LOCAL_TABLE = 255;
+const LOCAL_TABLE = 255;
 
 /** What tells one object from another; two objects with one key can't stand side by side in the kernel. */
 export function objectKey(object: KernelObject): string {

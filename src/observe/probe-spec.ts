@@ -42,9 +42,7 @@ const ExpectationSpec = z.strictObject({
   conntrack: z.array(z.strictObject({ at: z.string(), source: ipv4Schema.optional() })).default([]),
 });
 
-export type Expectation = z.output<typeof ExpectationSpec>;
-
-export const DEFAULT_TIMEOUT_MS = 300;
+const DEFAULT_TIMEOUT_MS = 300;
 
 export const ProbeSpec = z
   .strictObject({

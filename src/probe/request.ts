@@ -32,7 +32,7 @@ export function resolveRequest(
   return { kind, from, fromAddress: from.address, ...target };
 }
 
-export function findEndpoint(
+function findEndpoint(
   text: string,
   cloud: Cloud,
   at: SourceRef | undefined,
@@ -73,7 +73,7 @@ function parseTarget(
   const { host, path } = splitReference(wholeHost, portText, wholePath, cloud);
   const port = portText === undefined ? (kind === 'http' ? 80 : 0) : Number(portText);
   if (match === null || host === '' || port > 65535 || (path !== '' && kind !== 'http')) {
-    return fail(
+    fail(
       `"${text}" is no target of ${kind}`,
       kind === 'http'
         ? 'write it like http://10.0.4.50:8080/ or pod/web:8080/'
@@ -81,8 +81,12 @@ function parseTarget(
           ? 'write it like 10.0.4.50 or pod/web'
           : 'write it like 10.0.4.50:8080 or pod/web:8080',
     );
+    return;
   }
-  if (port === 0 && kind !== 'ping') return fail(`"${text}" names no port`, 'add one, like :8080');
+  if (port === 0 && kind !== 'ping') {
+    fail(`"${text}" names no port`, 'add one, like :8080');
+    return;
+  }
   const thing = findThing(cloud, host);
   const destination =
     parseIpv4(host) ??
@@ -93,10 +97,11 @@ function parseTarget(
       ...[...cloud.things.values()].filter((one) => one.address).map((one) => one.reference),
       ...cloud.internetHosts.map((one) => one.name),
     ];
-    return fail(
+    fail(
       `"${host}" is neither an address nor anything that has one in this lab`,
       suggest(host, known),
     );
+    return;
   }
   const isName = thing === undefined;
   const authority = `${isName ? host : destination}${portText === undefined ? '' : `:${port}`}`;

@@ -82,7 +82,7 @@ function renderAsk({ request, probe, ports, token }: Ask, index: number): string
     case 'ping': {
       const size = probe.size === undefined ? '' : ` -s ${probe.size}`;
       const whole = probe.fragment ? '' : ' -M do';
-      const pattern = [...token].map((letter) => letter.charCodeAt(0).toString(16)).join('');
+      const pattern = Buffer.from(token).toString('hex');
       // What an earlier probe learnt of the path's MTU is forgotten, or the kernel would refuse the packet here.
       const forget = probe.fragment
         ? ''

@@ -81,7 +81,7 @@ function vpcSections(vpc: Vpc): Section[] {
       rows:
         igw === undefined
           ? []
-          : addressMappings(vpc, igw).map((one) => [one.public, one.private, one.thing]),
+          : addressMappings(vpc).map((one) => [one.public, one.private, one.thing]),
     },
     {
       title: 'instances',

@@ -115,7 +115,7 @@ export function describeThing(cloud: Cloud, thing: Thing): ThingDescription {
     case 'igw': {
       const vpc = vpcs.find((one) => one.internetGateway?.netns === netns);
       const igw = vpc?.internetGateway;
-      const mappings = vpc === undefined || igw === undefined ? [] : addressMappings(vpc, igw);
+      const mappings = vpc === undefined || igw === undefined ? [] : addressMappings(vpc);
       return {
         thing: reference,
         facts: [

@@ -42,16 +42,6 @@ export function parseDurationMs(text: string): number | undefined {
   return Number(match[1]) * factor;
 }
 
-/** `kind/name`, the way things are named everywhere: command line, lab files, diagnostics, pictures. */
-export interface Reference {
-  readonly kind: string;
-  readonly name: string;
-}
-
-export function renderReference({ kind, name }: Reference): string {
-  return kind === name ? kind : `${kind}/${name}`;
-}
-
 /** A map from names to things. */
 export function named<Value extends z.ZodType>(
   value: Value,

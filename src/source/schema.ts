@@ -39,7 +39,7 @@ export function parsed<T>(
       params: { code, hint },
     });
     return z.NEVER;
-  }) as unknown as z.ZodType<T>;
+  });
 }
 
 type Issue = z.core.$ZodIssue;
@@ -176,7 +176,7 @@ function kindOf(value: unknown): string {
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object') return 'a map';
   if (typeof value === 'string') return `the text "${value}"`;
-  if (typeof value === 'number' || typeof value === 'boolean') return `${String(value)}`;
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return typeof value;
 }
 

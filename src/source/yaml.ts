@@ -122,8 +122,9 @@ export function readYaml(file: string, text: string, diagnostics: Diagnostics): 
       }
       return isScalar(resolved) ? resolved.value : null;
     };
-    const start = refAt(document.contents?.range?.[0] ?? document.range[0]);
-    const value = walk(document.contents, [], start);
+    const contents = document.contents as Node | null;
+    const start = refAt(contents?.range?.[0] ?? document.range[0]);
+    const value = walk(contents, [], start);
     trees.push(new SourceTree(file, value, positions));
   }
   return trees;

@@ -195,7 +195,7 @@ export class TestLab {
 
   /** A TCP connection that stays open, to an echo server. */
   async connect(where: string, target: string): Promise<Connection> {
-    return new Connection(this, await this.#background(where, `socat - TCP:${target}`));
+    return new Connection(this, await this.#background(where, `socat -d -d - TCP:${target}`));
   }
 
   /** Starts a program that lives on; the files of its process id, input, output and errors begin with what is returned. */
