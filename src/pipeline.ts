@@ -11,7 +11,14 @@ import { join } from 'node:path';
 import { Diagnostics, InputError, sortDiagnostics, type Diagnostic } from './base/diagnostic.ts';
 import { type Cloud, resolveCloud } from './cloud.ts';
 import { apply } from './host/apply.ts';
-import { findLab, type LabText, readLabText, readPrograms, shorten } from './host/lab-files.ts';
+import {
+  findLab,
+  hasFile,
+  type LabText,
+  readLabText,
+  readPrograms,
+  shorten,
+} from './host/lab-files.ts';
 import { withLock } from './host/lock.ts';
 import { findSandbox, killSandbox, type Sandbox, startSandbox } from './host/sandbox.ts';
 import { LabStore } from './host/store.ts';
@@ -187,9 +194,10 @@ export function probeNames(lab: Lab): string[] {
   return [...Object.keys(probes), ...Object.keys(experiments), ...inner];
 }
 
-/** Where the lab's exercise stands, as short as it can be said from here. */
-export function readmeOf(lab: Lab): string {
-  return shorten(join(lab.directory, 'README.md'));
+/** Where the lab's exercise stands, as short as it can be said from here; undefined when it has none. */
+export function readmeOf(lab: Lab): string | undefined {
+  const path = join(lab.directory, 'README.md');
+  return hasFile(path) ? shorten(path) : undefined;
 }
 
 /**

@@ -26,11 +26,13 @@ export async function run(
     const { style } = terminal;
     if (groups.length > 0) terminal.print(`\n${renderGroups(groups, style)}\n`);
     terminal.print(renderSummary(groups, style));
-    terminal.print(
-      style.dim(
-        `${name} stays up. Look inside: npx hoplab inspect -l ${name}; the exercise is in ${pipeline.readmeOf(lab)}; end it: npx hoplab down ${name}`,
-      ),
-    );
+    const readme = pipeline.readmeOf(lab);
+    const next = [
+      `look inside: npx hoplab inspect -l ${name}`,
+      ...(readme === undefined ? [] : [`the exercise: ${readme}`]),
+      `end it: npx hoplab down ${name}`,
+    ];
+    terminal.print(style.dim(`${name} stays up; ${next.join('; ')}`));
   }
   return isAsExpected(groups) ? 0 : 1;
 }

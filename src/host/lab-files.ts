@@ -51,6 +51,10 @@ export function findLab(word: string): string {
   ]);
 }
 
+export function hasFile(path: string): boolean {
+  return existsSync(path);
+}
+
 /** A path as a person would write it who stands here. */
 export function shorten(path: string): string {
   const short = relative(process.cwd(), path);
