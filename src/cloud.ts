@@ -220,7 +220,19 @@ function elasticAddresses(
   hosts: readonly InternetHost[],
   diagnostics: Diagnostics,
 ): (claimant: string, pinned: Ipv4 | undefined, at: SourceRef) => Ipv4 {
-  const owner = new Map<Ipv4, string>(hosts.map((host) => [host.address, `internet/${host.name}`]));
+  const owner = new Map<Ipv4, string>();
+  for (const { name, address } of hosts) {
+    const there = owner.get(address);
+    if (there === undefined) owner.set(address, `internet/${name}`);
+    else {
+      diagnostics.error(
+        'elastic-ip-taken',
+        lab.where.at('internet', name, 'address'),
+        `internet/${name} wants the public address ${address}, which ${there} has`,
+        'give each host an address of its own',
+      );
+    }
+  }
   const pinnedAnywhere = new Set<string>();
   const collect = (value: unknown): void => {
     if (typeof value !== 'object' || value === null) return;
@@ -244,6 +256,7 @@ function elasticAddresses(
         'no-elastic-ip',
         at,
         `${claimant} gets no Elastic IP: ${ELASTIC_POOL} is used up`,
+        'give it an elasticIp of another public block',
       );
       return nth(ELASTIC_POOL, 1);
     }

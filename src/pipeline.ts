@@ -21,7 +21,7 @@ import {
 } from './host/lab-files.ts';
 import { withLock } from './host/lock.ts';
 import { findSandbox, killSandbox, type Sandbox, startSandbox } from './host/sandbox.ts';
-import { LabStore } from './host/store.ts';
+import { type LabRecord, LabStore } from './host/store.ts';
 import { writeThings } from './host/thing-index.ts';
 import type { Command } from './kernel/command.ts';
 import { diff, type Step } from './kernel/diff.ts';
@@ -46,6 +46,8 @@ import type { GroupResult } from './report/probes.ts';
 export interface Lab {
   readonly name: string;
   readonly directory: string;
+  /** What `--set` replaced. */
+  readonly sets: readonly string[];
   readonly source: LabSource;
   readonly spec: LabSpec;
   readonly cloud: Cloud;
@@ -58,6 +60,11 @@ export function load(word: string, sets: readonly string[] = []): Lab {
   return loadText(readLabText(findLab(word)), sets);
 }
 
+/** The lab that is up, as its files and what `--set` replaced say now. */
+export function loadUp(name: string, record: LabRecord | undefined): Lab {
+  return load(record?.directory ?? name, record?.sets ?? []);
+}
+
 export function loadText(text: LabText, sets: readonly string[] = []): Lab {
   const diagnostics = new Diagnostics();
   const source = parseLab(text.name, text.lab, text.manifests, diagnostics);
@@ -66,7 +73,7 @@ export function loadText(text: LabText, sets: readonly string[] = []): Lab {
   if (source === undefined) throw new Error('a lab without diagnostics has a source');
   const patched = patchLab(source, patches, diagnostics);
   stopOnErrors(diagnostics);
-  const lab = plan(patched, text.directory, diagnostics);
+  const lab = plan(patched, text.directory, sets, diagnostics);
   // An experiment is the lab with a patch: what is wrong with it is wrong with the lab.
   for (const name of Object.keys(lab.spec.file.experiments)) experiment(lab, name);
   return lab;
@@ -82,10 +89,15 @@ function experiment(lab: Lab, name: string): Lab {
   const diagnostics = new Diagnostics();
   const source = patchLab(lab.source, patches, diagnostics);
   stopOnErrors(diagnostics);
-  return plan(source, lab.directory, diagnostics);
+  return plan(source, lab.directory, lab.sets, diagnostics);
 }
 
-function plan(source: LabSource, directory: string, diagnostics: Diagnostics): Lab {
+function plan(
+  source: LabSource,
+  directory: string,
+  sets: readonly string[],
+  diagnostics: Diagnostics,
+): Lab {
   const spec = readLab(source, diagnostics);
   stopOnErrors(diagnostics);
   if (spec === undefined) throw new Error('a lab without diagnostics has a spec');
@@ -97,6 +109,7 @@ function plan(source: LabSource, directory: string, diagnostics: Diagnostics): L
   return {
     name: source.name,
     directory,
+    sets,
     source,
     spec,
     cloud,
@@ -151,12 +164,13 @@ export async function up(lab: Lab, progress: Progress): Promise<Converged> {
         store.forget();
         progress.step('making the sandbox');
         sandbox = await startSandbox(store);
-        const since = new Date().toISOString();
-        store.write(
-          'lab.json',
-          JSON.stringify({ name: lab.name, directory: lab.directory, since }),
-        );
       }
+      store.writeRecord({
+        name: lab.name,
+        directory: lab.directory,
+        sets: lab.sets,
+        since: (wasUp ? store.readRecord()?.since : undefined) ?? new Date().toISOString(),
+      });
       writeThings(store, lab.cloud.things.values());
       const steps = await converge(store, sandbox, lab.state, progress);
       return { sandbox, steps, wasUp };

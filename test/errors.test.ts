@@ -13,6 +13,8 @@ import { matchGolden } from './support/golden.ts';
 const NOT_FROM_FILES: Readonly<Record<string, string>> = {
   'set-syntax': 'written on the command line; tested below',
   'no-such-lab': 'written on the command line; tested below',
+  usage: 'written on the command line (src/commands/grammar.ts)',
+  'no-such-thing': 'named on the command line (src/commands)',
   'lab-name-taken': 'needs a lab that is up (src/pipeline.ts, checkDirectory)',
 };
 

@@ -13,8 +13,8 @@
 import * as z from 'zod';
 
 import { because } from '../base/because.ts';
-import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
-import { type Cidr, cidr, containsCidr, type Ipv4, overlaps } from '../base/ip.ts';
+import { type Diagnostics, renderSourceRef, type SourceRef, suggest } from '../base/diagnostic.ts';
+import { type Cidr, cidr, containsCidr, type Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import type { KernelRoute } from '../kernel/state.ts';
@@ -80,7 +80,7 @@ export function resolveRouteTable(
       diagnostics.error(
         'route-twice',
         at.at('destination'),
-        `route table "${name}" has two routes to ${destination} (the other on line ${twin.at.line})`,
+        `route table "${name}" has two routes to ${destination}, the other at ${renderSourceRef(twin.at)}`,
         'a table has one route for each destination',
       );
     }
@@ -136,7 +136,7 @@ function destinationProblem(
   target: RouteTarget | undefined,
   needs: { cidrs: readonly Cidr[]; subnets: readonly Subnet[] },
 ): { what: string; hint: string } | undefined {
-  if (overlaps(destination, RESERVED) && containsCidr(cidr('169.254.0.0/16'), destination)) {
+  if (containsCidr(RESERVED, destination)) {
     return {
       what: `${destination} can't be a destination: AWS keeps ${RESERVED} for its own services`,
       hint: 'leave this route out',
@@ -159,7 +159,7 @@ function destinationProblem(
   }
   if (target?.kind === 'igw' || target?.kind === 'blackhole') {
     return {
-      what: `${destination} is a subnet of this VPC, and its route leads to ${target.kind === 'igw' ? 'the internet gateway' : 'nowhere'}`,
+      what: `${destination} is a subnet of this VPC, and its route leads ${target.kind === 'igw' ? 'to the internet gateway' : 'nowhere'}`,
       hint: 'a route more specific than "local" leads to an ENI or a NAT gateway',
     };
   }

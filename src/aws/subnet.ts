@@ -13,7 +13,7 @@
 import * as z from 'zod';
 
 import { because } from '../base/because.ts';
-import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
+import { type Diagnostics, renderSourceRef, type SourceRef } from '../base/diagnostic.ts';
 import {
   baseAddress,
   type Cidr,
@@ -139,8 +139,10 @@ export function usableAddresses(cidr: Cidr): number {
  * that their name's hash gives, so that one thing more moves nobody else.
  */
 export class AddressBook {
-  readonly #taken = new Map<Ipv4, { claimant: string; at: SourceRef }>();
+  /** By VPC and address: two VPCs may have the same blocks. */
+  readonly #taken = new Map<string, { claimant: string; at: SourceRef }>();
   readonly #count = new Map<string, number>();
+  readonly #full = new Set<string>();
   readonly #diagnostics: Diagnostics;
 
   constructor(diagnostics: Diagnostics) {
@@ -167,12 +169,12 @@ export class AddressBook {
       );
       return;
     }
-    const there = this.#taken.get(address);
+    const there = this.#taken.get(inVpc(subnet, address));
     if (there !== undefined) {
       this.#diagnostics.error(
         'address-taken',
         at,
-        `${claimant} wants ${address}, which ${there.claimant} has (line ${there.at.line})`,
+        `${claimant} wants ${address}, which ${there.claimant} has (${renderSourceRef(there.at)})`,
         'take another, or leave it out to have one allocated',
       );
       return;
@@ -180,23 +182,29 @@ export class AddressBook {
     this.#enter(subnet, address, claimant, at);
   }
 
-  /** An address for whoever pinned none, or undefined (and a diagnostic) when the subnet is full. */
-  take(subnet: Subnet, claimant: string, at: SourceRef): Ipv4 | undefined {
+  /**
+   * An address for whoever pinned none. A full subnet is reported once, and its first address stands in, so that
+   * nothing else is reported for want of one.
+   */
+  take(subnet: Subnet, claimant: string, at: SourceRef): Ipv4 {
     const usable = usableAddresses(subnet.cidr);
     const start = hashModulo(`address/${subnet.name}/${claimant}`, usable);
     for (let step = 0; step < usable; step += 1) {
       const address = nth(subnet.cidr, 4 + ((start + step) % usable));
-      if (this.#taken.has(address)) continue;
+      if (this.#taken.has(inVpc(subnet, address))) continue;
       this.#enter(subnet, address, claimant, at);
       return address;
     }
+    const standIn = nth(subnet.cidr, 4);
+    if (this.#full.has(subnet.id)) return standIn;
+    this.#full.add(subnet.id);
     this.#diagnostics.error(
       'subnet-full',
       at,
-      `${claimant} gets no address: subnet "${subnet.name}" ${subnet.cidr} has ${usable}, and all are taken`,
+      `${claimant} gets no address: subnet "${subnet.name}" ${subnet.cidr} has ${usable} to give, and all are taken`,
       'make the subnet larger, or put fewer things into it',
     );
-    return undefined;
+    return standIn;
   }
 
   taken(subnet: Subnet): number {
@@ -204,9 +212,13 @@ export class AddressBook {
   }
 
   #enter(subnet: Subnet, address: Ipv4, claimant: string, at: SourceRef): void {
-    this.#taken.set(address, { claimant, at });
+    this.#taken.set(inVpc(subnet, address), { claimant, at });
     this.#count.set(subnet.id, this.taken(subnet) + 1);
   }
+}
+
+function inVpc(subnet: Subnet, address: Ipv4): string {
+  return `${subnet.vpc} ${address}`;
 }
 
 export function planSubnet(

@@ -235,7 +235,6 @@ export function resolveVpc(
     }
     if (subnet === undefined) continue;
     const address = nat.address ?? book.take(subnet, `nat/${name}`, at.keyAt());
-    if (address === undefined) continue;
     const elastic =
       nat.connectivity === 'private'
         ? undefined
@@ -330,7 +329,6 @@ function resolveInstance(
       );
     }
     const address = one.address ?? needs.book.take(subnet, claimant, at.at());
-    if (address === undefined) return;
     const elastic =
       one.elasticIp === undefined
         ? undefined

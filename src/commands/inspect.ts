@@ -2,7 +2,7 @@
 
 import { InputError, suggest } from '../base/diagnostic.ts';
 import { findThing } from '../cloud.ts';
-import { load } from '../pipeline.ts';
+import { loadUp } from '../pipeline.ts';
 import { labAsJson, renderLab } from '../report/inspect.ts';
 import { describeThing, renderThing, thingAsJson } from '../report/thing.ts';
 import { chooseLab } from './lab-choice.ts';
@@ -13,7 +13,7 @@ export async function inspect(
   terminal: Terminal,
 ): Promise<number> {
   const { name, record } = await chooseLab(option);
-  const { cloud } = load(record?.directory ?? name);
+  const { cloud } = loadUp(name, record);
   if (word === undefined) {
     if (terminal.json) terminal.printJson(labAsJson(cloud));
     else terminal.print(renderLab(cloud, terminal.style));

@@ -22,7 +22,7 @@ export async function probe(
     );
   }
   const { name, sandbox, record } = await chooseLab(args.lab);
-  const lab = pipeline.load(record?.directory ?? name);
+  const lab = pipeline.loadUp(name, record);
   const known = pipeline.probeNames(lab);
   for (const word of args.probes) {
     if (known.includes(word)) continue;

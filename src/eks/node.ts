@@ -56,7 +56,7 @@ export const PinSpec = z.strictObject({
   address: ipv4Schema.optional(),
   eni: z
     .string()
-    .regex(/^eth\d+$/)
+    .regex(/^eth\d+$/, 'name a network interface of the node, like eth0 or eth1')
     .optional(),
 });
 
@@ -99,19 +99,18 @@ export function resolveNodeGround(
       'unknown-instance-type',
       where.at('instanceType'),
       `node "${name}": the ENI limits of "${spec.instanceType}" are not known`,
-      suggest(spec.instanceType, instanceTypes()) ?? 'take one of the m5, c5, r5, m6i, t3 families',
+      knownTypes(spec.instanceType),
     );
   }
   if (subnet === undefined || type === undefined) return undefined;
   const maxEnis = Math.min(type.maxEnis, settings.MAX_ENI ?? type.maxEnis);
   for (const link of Object.keys(spec.interfaces)) {
-    const device = Number(/^eth([1-9]\d*)$/.exec(link)?.[1] ?? Number.NaN);
-    if (device < maxEnis) continue;
+    if (secondaryDevice(link) < maxEnis) continue;
     diagnostics.error(
       'eni-limit',
       where.keyAt('interfaces', link),
       `node "${name}": "${link}" is no secondary ENI of a ${type.name}, which takes ${maxEnis} ENIs`,
-      maxEnis > 1 ? `take eth1 to eth${maxEnis - 1}` : 'take a larger instance type',
+      maxEnis > 1 ? `take ${range(1, maxEnis)}` : 'take a larger instance type',
     );
   }
   return {
@@ -130,6 +129,24 @@ export function resolveNodeGround(
     spec,
     where,
   };
+}
+
+/** A size of the same family, or the families. */
+function knownTypes(type: string): string {
+  const family = (name: string): string => name.split('.')[0] ?? '';
+  const sizes = instanceTypes().filter((name) => family(name) === family(type));
+  if (sizes.length > 0) return suggest(type, sizes) ?? `known here: ${sizes.join(', ')}`;
+  return `the families known here: ${[...new Set(instanceTypes().map(family))].join(', ')}`;
+}
+
+/** 1 for `eth1`, and NaN for what names no secondary ENI. */
+function secondaryDevice(link: string): number {
+  return Number(/^eth([1-9]\d*)$/.exec(link)?.[1] ?? Number.NaN);
+}
+
+/** `eth0 to eth2`, or the one there is. */
+function range(first: number, count: number): string {
+  return first === count - 1 ? `eth${first}` : `eth${first} to eth${count - 1}`;
 }
 
 export function podCapacity({ maxEnis, instanceType: type }: NodeGround): number {
@@ -180,7 +197,10 @@ export function resolveNode(
   const highest = Math.max(
     0,
     ...devices.values(),
-    ...Object.keys(spec.interfaces).map((link) => Number(link.slice(3))),
+    // What is no secondary ENI was reported, and counts no further.
+    ...Object.keys(spec.interfaces)
+      .map(secondaryDevice)
+      .filter((device) => device < node.maxEnis),
   );
   const podAddress = new Map<PodSpec, Ipv4>();
   const interfaces: NetworkInterface[] = [];
@@ -189,7 +209,6 @@ export function resolveNode(
     const claimant = device === 0 ? thing : `${thing}:${link}`;
     const pinned = device === 0 ? spec.address : spec.interfaces[link]?.address;
     const primary = pinned ?? book.take(subnet, claimant, where.keyAt());
-    if (primary === undefined) return undefined;
     const elastic =
       device === 0 && spec.elasticIp !== undefined
         ? needs.elastic(thing, spec.elasticIp, where.at('elasticIp'))
@@ -199,7 +218,6 @@ export function resolveNode(
       if (pod.hostNetwork || devices.get(pod) !== device) continue;
       const reference = podReference(pod.namespace, pod.name);
       const address = pins.get(reference)?.spec.address ?? book.take(subnet, reference, pod.at);
-      if (address === undefined) return undefined;
       podAddress.set(pod, address);
       addresses.push({ address, elastic: undefined });
     }
@@ -281,9 +299,9 @@ function assignDevices(
         'eni-limit',
         pin.where.at('eni'),
         device < node.maxEnis
-          ? `${reference} does not fit on ${pin.spec.eni} of node/${node.name}: a ${name} has ${node.instanceType.ipv4PerEni - 1} addresses for pods on each ENI`
+          ? `${reference} does not fit on ${pin.spec.eni} of node/${node.name}: a ${name} has room for ${node.instanceType.ipv4PerEni - 1} on each ENI`
           : `${reference} is pinned to ${pin.spec.eni}, but node/${node.name} (${name}) takes ${node.maxEnis} ENIs`,
-        `take eth0 to eth${node.maxEnis - 1}, or a larger instance type`,
+        `take ${range(0, node.maxEnis)}, or a larger instance type`,
       );
     }
   }

@@ -37,7 +37,7 @@ export const CniSpec = z.strictObject({
   AWS_VPC_CNI_NODE_PORT_SUPPORT: flag.default(true),
   AWS_VPC_K8S_CNI_VETHPREFIX: z
     .string()
-    .regex(/^[a-z]{1,4}$/)
+    .regex(/^[a-z]{1,4}$/, 'one to four lower-case letters, like eni')
     .default('eni'),
   AWS_VPC_ENI_MTU: z.coerce.number().int().min(576).max(9001).default(9001),
   MAX_ENI: z.coerce.number().int().min(1).optional(),

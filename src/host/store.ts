@@ -27,6 +27,8 @@ import { EMPTY, type KernelState, type Planned } from '../kernel/state.ts';
 export interface LabRecord {
   readonly name: string;
   readonly directory: string;
+  /** What `--set` replaced when it was built or last changed. */
+  readonly sets: readonly string[];
   readonly since: string;
 }
 
@@ -87,6 +89,10 @@ export class LabStore {
     const text = this.read('journal');
     if (text === undefined) return 'none';
     return text.startsWith('committed') ? 'committed' : 'building';
+  }
+
+  writeRecord(record: LabRecord): void {
+    this.write('lab.json', JSON.stringify(record));
   }
 
   readRecord(): LabRecord | undefined {

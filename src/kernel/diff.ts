@@ -55,9 +55,20 @@ export function diff(from: KernelState, to: KernelState): Step[] {
     (object.kind === 'route' || object.kind === 'neighbour') &&
     linksOf(object).some((link) => touchedLinks.has(link));
 
+  // A namespace goes last. A cable that would go along with it must go before, where another takes its name.
+  const wantedLinks = new Set(
+    [...to.values()].flatMap(({ object }) =>
+      object.kind === 'veth' ? object.ends.map((end) => linkKey(end.netns, end.link)) : [],
+    ),
+  );
+  const isInTheWay = (object: KernelObject): boolean =>
+    object.kind === 'veth' &&
+    object.ends.some((end) => wantedLinks.has(linkKey(end.netns, end.link))) &&
+    object.ends.every(({ netns }) => !goneNetns.has(netns) || !to.has(`netns ${netns}`));
+
   const steps: Step[] = [];
   for (const [key, planned] of from) {
-    if (to.has(key) || goesAlong(planned.object)) continue;
+    if (to.has(key) || (goesAlong(planned.object) && !isInTheWay(planned.object))) continue;
     steps.push({ action: 'remove', planned });
   }
   for (const [key, planned] of to) {

@@ -16,6 +16,7 @@ import {
   type IptablesTable,
   type KernelObject,
   type KernelState,
+  linkKey,
   objectKey,
   type Planned,
 } from './state.ts';
@@ -88,6 +89,27 @@ export function mergeFragments(
     }
   };
 
+  // A bridge and a cable of one name have different keys, but a namespace has one link of a name, and `lo` from birth.
+  const links = new Map<string, Planned>();
+  const putLinks = (object: KernelObject, because: Because): void => {
+    const made =
+      object.kind === 'veth' ? object.ends : object.kind === 'bridge' ? [object] : ([] as const);
+    for (const { netns, link } of made) {
+      const there = links.get(linkKey(netns, link));
+      const isSame = there !== undefined && objectKey(there.object) === objectKey(object);
+      if (link === 'lo' || (there !== undefined && !isSame)) {
+        const who = there === undefined ? 'every namespace' : renderBecause(there.because);
+        diagnostics.error(
+          'kernel-clash',
+          because.at ?? there?.because.at,
+          `${renderBecause(because)} would have the link "${link}" in the network namespace "${netns}", which ${who} has`,
+          'rename one of the two',
+        );
+      }
+      if (there === undefined) links.set(linkKey(netns, link), { object, because });
+    }
+  };
+
   const rules: { part: IptablesRulePart; because: Because }[] = [];
   const names: { part: HostNamePart; because: Because }[] = [];
   const servers: { part: ServedPort; because: Because }[] = [];
@@ -95,7 +117,10 @@ export function mergeFragments(
     if (part.kind === 'iptables-rule') rules.push({ part, because });
     else if (part.kind === 'host-name') names.push({ part, because });
     else if (part.kind === 'served-port') servers.push({ part, because });
-    else put(part, because);
+    else {
+      put(part, because);
+      putLinks(part, because);
+    }
   }
 
   const chains = new Map<string, { parts: IptablesRulePart[]; because: Because }>();

@@ -29,13 +29,18 @@ export function parsed<T>(
   expected: string,
   hint: string,
 ): z.ZodType<T> {
-  return z.string().transform((text, context) => {
-    const value = parse(text);
+  return z.unknown().transform((text, context) => {
+    if (text === undefined || text === null) {
+      // With our own words for what is expected, where zod has the names of types.
+      context.issues.push({ code: 'invalid_type', expected: expected as 'string', input: text });
+      return z.NEVER;
+    }
+    const value = typeof text === 'string' ? parse(text) : undefined;
     if (value !== undefined) return value;
     context.issues.push({
       code: 'custom',
       input: text,
-      message: `"${text}" is not ${expected}`,
+      message: `${typeof text === 'string' ? `"${text}"` : kindOf(text)} is not ${expected}`,
       params: { code, hint },
     });
     return z.NEVER;
@@ -69,7 +74,11 @@ function report(
       return;
     case 'invalid_union': {
       const fitting = issue.errors.find((issues) =>
-        issues.every((one) => one.path.length > 0 || one.code !== 'invalid_type'),
+        issues.every(
+          (one) =>
+            one.path.length > 0 ||
+            (one.code !== 'invalid_type' && (one.code !== 'invalid_value' || !isRecord(value))),
+        ),
       );
       if (fitting !== undefined) {
         for (const one of fitting) {
@@ -95,7 +104,9 @@ function report(
           tree.keyAt(value === null ? path : path.slice(0, -1)),
           inner.length === 0
             ? 'this file is empty'
-            : `${describe(inner.slice(0, -1))} lacks "${String(key)}"`,
+            : value === null
+              ? `${name} is empty`
+              : `${describe(inner.slice(0, -1))} lacks "${String(key)}"`,
           `give ${article(issue.expected)}${inner.length === 0 ? '' : ` for "${String(key)}"`}`,
         );
         return;
@@ -104,6 +115,7 @@ function report(
         'wrong-type',
         tree.at(path),
         `${name} is ${kindOf(value)}, not ${article(issue.expected)}`,
+        typeHint(value, issue.expected),
       );
       return;
     case 'invalid_value': {
@@ -121,7 +133,7 @@ function report(
       diagnostics.error(
         'out-of-range',
         tree.at(path),
-        `${name} is ${typeof value === 'number' ? value : kindOf(value)}, which is ${
+        `${name} ${Array.isArray(value) ? `has a length of ${value.length}` : `is ${kindOf(value)}`}, which is ${
           issue.code === 'too_small'
             ? `less than ${String(issue.minimum)}`
             : `more than ${String(issue.maximum)}`
@@ -169,6 +181,15 @@ function article(expected: string): string {
     boolean: 'true or false',
   };
   return words[expected] ?? expected;
+}
+
+/** YAML takes 1 for a number and "true" for a text: quotes make the difference. */
+function typeHint(value: unknown, expected: string): string | undefined {
+  if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
+    return `write it in quotes: "${String(value)}"`;
+  }
+  if (expected === 'boolean' && typeof value === 'string') return 'write it without quotes';
+  return undefined;
 }
 
 function kindOf(value: unknown): string {

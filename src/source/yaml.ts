@@ -90,15 +90,8 @@ export function readYaml(file: string, text: string, diagnostics: Diagnostics): 
   };
   for (const document of documents) {
     for (const error of document.errors) {
-      const message = error.message.replace(/\.$/, '');
-      diagnostics.error(
-        'yaml-syntax',
-        refAt(error.pos[0]),
-        `this is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`,
-        error.code === 'DUPLICATE_KEY'
-          ? 'give each key once'
-          : 'check the indentation, the colons and the quotes on this line and the one above',
-      );
+      const { what, hint } = explain(error.code, error.message, text.slice(error.pos[0]));
+      diagnostics.error('yaml-syntax', refAt(error.pos[0]), what, hint);
     }
     if (document.errors.length > 0) continue;
     const positions = new Map<string, Position>();
@@ -128,6 +121,30 @@ export function readYaml(file: string, text: string, diagnostics: Diagnostics): 
     trees.push(new SourceTree(file, value, positions));
   }
   return trees;
+}
+
+/** The parser's complaint; in plainer words where it is one that people meet. `rest` is the text from there on. */
+function explain(code: string, said: string, rest: string): { what: string; hint: string } {
+  if (code === 'DUPLICATE_KEY') {
+    const key = /^(?:"[^"]*"|'[^']*'|[^\s:,}]+)/.exec(rest)?.[0] ?? '';
+    return { what: `the key "${key}" stands twice in this map`, hint: 'give each key once' };
+  }
+  if (code === 'TAB_AS_INDENT') {
+    return { what: 'this is not YAML: the line begins with a tab', hint: 'indent with spaces' };
+  }
+  const bracket = /^Flow (?:map|sequence) in block collection .* end with a (.)$/.exec(said)?.[1];
+  if (bracket !== undefined) {
+    const open = bracket === '}' ? '{' : '[';
+    return {
+      what: `this is not YAML: a "${open}" above has no "${bracket}"`,
+      hint: `end it with "${bracket}", or indent what follows`,
+    };
+  }
+  const message = said.replace(/\.$/, '');
+  return {
+    what: `this is not YAML: ${message.charAt(0).toLowerCase()}${message.slice(1)}`,
+    hint: 'check the indentation, the colons and the quotes on this line and the one above',
+  };
 }
 
 /**

@@ -60,7 +60,10 @@ t.test('NAT-01 a NAT gateway sends as itself, and the internet gateway maps that
     t.match(lost, /10\.0\.1\.50\.\d+ > 198\.51\.100\.10\.80: Flags \[S\]/);
     t.notMatch(lost, /198\.51\.100\.\d+\.80 >/);
     t.match(
-      refusals(edit(private_, ': private }', ': private, elasticIp: 203.0.113.50 }'), MANIFESTS),
+      refusals(
+        edit(private_, 'ivity: private }', 'ivity: private, elasticIp: 203.0.113.50 }'),
+        MANIFESTS,
+      ),
       [/^private-nat-elastic-ip: /],
     );
   });
@@ -238,7 +241,7 @@ t.test('NAT-05 fragments of TCP and ICMP are dropped, those of UDP pass', async 
       async () => lab.out('internet/server', 'ss -Hlun'),
       (listening) => listening.includes(':9000 '),
     );
-    const udp = `head -c 3000 /dev/zero | socat -b 8192 -T 1 -t 1 - UDP:198.51.100.10:9000 | wc -c`;
+    const udp = `head -c 3000 /dev/zero | socat -b 8192 -T 1 -t 1 - UDP:198.51.100.10:9000,mtudiscover=0 | wc -c`;
     const ping = 'ping -M dont -c 1 -W 1 198.51.100.10 -s';
     const [bytes, bytesOfPod, exits] = await Promise.all([
       lab.out('instance/app', udp),

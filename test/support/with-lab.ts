@@ -172,16 +172,12 @@ export class TestLab {
     if (!started.includes('listening on')) throw new Error(`tcpdump: ${started}`);
     await body();
     const text = await this.poll(
-      async () => (await this.sh(`cat ${base}.out`)).stdout,
+      async () => packets((await this.sh(`cat ${base}.out`)).stdout),
       (seen) => until.test(seen),
     );
     await this.sh(`kill $(cat ${base}.pid)`);
     if (!until.test(text)) throw new Error(`never seen in ${where}: ${until.source}\n${text}`);
-    // A line a packet: `-v` puts the addresses on a second one, and what the packet carries on more, behind tabs.
-    return text
-      .replaceAll(/\n\t.*/g, '')
-      .replaceAll(/\n +/g, ' ')
-      .trimEnd();
+    return text;
   }
 
   /** A TCP server that says back what it hears. */
@@ -257,6 +253,14 @@ export class Connection {
   async close(): Promise<void> {
     await this.#lab.sh(`kill $(cat ${this.#base}.pid)`);
   }
+}
+
+/** A line a packet: `-v` puts the addresses on a second one, and what the packet carries on more, behind tabs. */
+function packets(tcpdump: string): string {
+  return tcpdump
+    .replaceAll(/\n\t.*/g, '')
+    .replaceAll(/\n +/g, ' ')
+    .trimEnd();
 }
 
 /** What is wrong with a lab, a line a diagnostic; nothing is built. */
