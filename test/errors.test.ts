@@ -6,7 +6,14 @@ import t from 'tap';
 
 import { InputError, renderDiagnostic } from '../src/base/diagnostic.ts';
 import { findLab } from '../src/host/lab-files.ts';
-import { codesIn, codesOfSources, complaints, errorCases, ERRORS, readCase } from './support/errors.ts';
+import {
+  codesIn,
+  codesOfSources,
+  complaints,
+  errorCases,
+  ERRORS,
+  readCase,
+} from './support/errors.ts';
 import { matchGolden } from './support/golden.ts';
 
 /** Codes that no file of a lab can bring about. */
@@ -62,7 +69,7 @@ t.test('a --set that leads nowhere is reported where it was written', async (t) 
 
 t.test('a --set with a wrong value is reported where it was written', async (t) => {
   t.equal(
-    complaints(readCase('warnings-only'), ['vpcs.main.cidr=10.0.0.0/33']),
+    complaints(readCase('patch-with-mistake'), ['vpcs.main.cidr=10.0.0.0/33']),
     `--set vpcs.main.cidr=10.0.0.0/33:1:1: error[not-a-cidr]: vpcs.main.cidr: "10.0.0.0/33" is not a CIDR block
   hint: write it like 10.0.3.0/24
 `,
@@ -82,10 +89,7 @@ t.test('a lab that is not there: the names that are', async (t) => {
     say('scenario3'),
     'error[no-such-lab]: there is no lab "scenario3"\n  hint: did you mean "scenario-3"?',
   );
-  t.match(
-    say('something-else-altogether'),
-    /^error\[no-such-lab\]: there is no lab "something-else-altogether"\n {2}hint: the labs here: .*scenario-2, scenario-3, scenario-4.*; or name a directory with a lab\.yaml$/,
-  );
+  t.match(say('xyz'), /^error\[no-such-lab\]: there is no lab "xyz"\n {2}hint: .*scenario-3/);
   const empty = t.testdir({});
   t.match(say(empty), /^error\[no-such-lab\]: ".*" is a directory without a lab\.yaml\n {2}hint: /);
 });

@@ -39,7 +39,8 @@ rm -f /etc/resolv.conf /etc/nsswitch.conf /etc/hosts
 echo '# no resolver outside of the lab' >/etc/resolv.conf
 echo 'hosts: files dns' >/etc/nsswitch.conf
 echo '127.0.0.1 localhost' >/etc/hosts
-echo "${state##*/}" >/proc/sys/kernel/hostname
+# For the prompt. Not by /proc/sys/kernel/hostname, which only the machine's own root may write.
+hostname "${state##*/}" 2>/dev/null || :
 echo "$token" >/run/hoplab/token
 ip link set lo up
 

@@ -84,7 +84,13 @@ function renderDifference(result: ProbeResult, cloud: Cloud, style: Style): stri
 }
 
 /** The last thing that had the request, and what decides there. */
-function whereToLook({ evidence, request }: ProbeResult, cloud: Cloud): string[] {
+function whereToLook(
+  { evidence, request, probe, differences }: ProbeResult,
+  cloud: Cloud,
+): string[] {
+  if (differences.every((difference) => difference.includes('tracks no connection'))) {
+    return probe.expect.conntrack.map(({ at }) => `npx hoplab exec ${at} -- conntrack -L`);
+  }
   const last = evidence.path.at(-1) ?? request.from.reference;
   const exec = `npx hoplab exec ${last} --`;
   const kind = cloud.things.get(last)?.kind;

@@ -68,9 +68,10 @@ t.test('two labs with the same addresses do not see each other', async (t) => {
       t.strictSame(await one.curl({ alive: ['pod/a', '10.0.3.60:8080'] }), {
         alive: 'client 10.0.3.50',
       });
+      t.strictSame(await one.down(), []);
+      t.strictSame(await host(), before, 'the machine is as it was');
     });
   });
-  t.strictSame(await host(), before, 'the machine is as it was');
 });
 
 t.test('down leaves nothing: no process, no namespace, no state', async (t) => {

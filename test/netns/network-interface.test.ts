@@ -20,7 +20,7 @@ ${names.join('\n')}
 `;
 }
 
-t.test('VPC-01 a /28 has eleven addresses to give, and five it keeps', async (t) => {
+t.test('VPC-01 a /28 has eleven addresses to give', async (t) => {
   await withLab(t, { lab: instancesInSlash28(11) }, async (lab) => {
     const offsets = [...lab.lab.cloud.things.values()]
       .flatMap(({ address }) => (address === undefined ? [] : [Number(address.split('.')[3]) - 16]))
@@ -34,9 +34,10 @@ t.test('VPC-01 a /28 has eleven addresses to give, and five it keeps', async (t)
     t.ok(answers.size === 1, 'each of them answers');
     t.match([...answers], [`client ${/inet ([\d.]+)/.exec(own)?.[1] ?? ''}`]);
   });
-  t.strictSame(refusals(instancesInSlash28(12)), [
-    'subnet-full: instance/i11 gets no address: subnet "s" 10.0.1.16/28 has 11, and all are taken',
-  ]);
+});
+
+t.test('VPC-01 a twelfth address and the five reserved ones are refused', async (t) => {
+  t.match(refusals(instancesInSlash28(12)), [/^subnet-full: instance\/i11 .* 10\.0\.1\.16\/28 /]);
   const pinned = (address: string): string[] =>
     refusals(edit(instancesInSlash28(1), '{ subnet: s }', `{ subnet: s, address: ${address} }`));
   t.match(pinned('10.0.1.16'), [/^address-reserved: .* the network address /]);
@@ -66,11 +67,11 @@ vpcs:
 
 t.test('VPC-02 subnets do not overlap, and an ENI stays in its zone', async (t) => {
   t.strictSame(refusals(TWO_ZONES), []);
-  t.strictSame(refusals(edit(TWO_ZONES, '10.0.2.0/24', '10.0.0.0/23')), [
-    'subnets-overlap: subnet "two" 10.0.0.0/23 overlaps subnet "one" 10.0.1.0/24',
+  t.match(refusals(edit(TWO_ZONES, '10.0.2.0/24', '10.0.0.0/23')), [
+    /^subnets-overlap: subnet \"two\" /,
   ]);
-  t.strictSame(refusals(edit(TWO_ZONES, '[{ subnet: one }]', '[{ subnet: two }]')), [
-    'eni-other-az: instance/i:eth1 is in subnet "two" of az-2, but the instance is in az-1',
+  t.match(refusals(edit(TWO_ZONES, '[{ subnet: one }]', '[{ subnet: two }]')), [
+    /^eni-other-az: instance\/i:eth1 /,
   ]);
 });
 

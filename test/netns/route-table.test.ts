@@ -109,15 +109,14 @@ t.test('RT-02 a table with nothing but local connects subnets across zones', asy
         'routes: []',
         `routes: [{ destination: ${destination}, target: ${target} }]`,
       );
-    t.strictSame(refusals(routed('10.0.3.7/32', 'igw'), pods(['a', 'b'])), [
-      "route-destination: 10.0.3.7/32 lies within the VPC's 10.0.0.0/16 but is not the whole of a subnet",
+    const refused = (destination: string): string[] =>
+      refusals(routed(destination, 'igw'), pods(['a', 'b']));
+    t.match(refused('10.0.3.7/32'), [
+      /^route-destination: 10\.0\.3\.7\/32 .* not the whole of a subnet/,
     ]);
-    t.strictSame(refusals(routed('10.0.3.0/24', 'igw'), pods(['a', 'b'])), [
-      'route-destination: 10.0.3.0/24 is a subnet of this VPC, and its route leads to the internet gateway',
-    ]);
-    t.strictSame(refusals(routed('10.0.0.0/16', 'igw'), pods(['a', 'b'])), [
-      'route-destination: 10.0.0.0/16 is the VPC\'s own block, which is always "local"',
-    ]);
+    t.match(refused('10.0.3.0/24'), [/^route-destination: .* leads to the internet gateway/]);
+    t.match(refused('10.0.0.0/16'), [/^route-destination: .* the VPC's own block/]);
+    t.strictSame(refused('0.0.0.0/0'), []);
     t.strictSame(refusals(routed('10.0.3.0/24', 'node/node-2'), pods(['a', 'b'])), []);
   });
 });
@@ -157,10 +156,8 @@ t.test('RT-03 the route to a deleted NAT gateway is a silent blackhole', async (
       lab.curl({ low: ['pod/a', '198.51.100.10'], high: ['pod/a', '198.51.100.200'] });
     t.strictSame(await ask(), { low: 'client 203.0.113.51', high: 'client 203.0.113.52' });
 
-    const [before = '', after = ''] = [
-      'nat-1: { subnet: public, elasticIp: 203.0.113.51 }',
-      'nat-1: { subnet: public, elasticIp: 203.0.113.51, deleted: true }',
-    ];
+    const before = 'nat-1: { subnet: public, elasticIp: 203.0.113.51';
+    const after = `${before}, deleted: true`;
     await lab.change(edit(TWO_NATS, before, after));
     const seen = await lab.capture('pod/a', { until: /ICMP echo reply/ }, async () => {
       // The less specific route to nat-2 is not taken instead.

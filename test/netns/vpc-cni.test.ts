@@ -282,7 +282,9 @@ async function sources(lab: TestLab, link: string, until: RegExp): Promise<Set<s
     }),
   );
   return new Set(
-    [...seen.matchAll(/(10\.0\.3\.\d+)\.\d+ > ([\d.]+)\.80: /g)].map((m) => `${m[1]} > ${m[2]}`),
+    [...seen.matchAll(/(10\.0\.3\.\d+)\.\d+ > ([\d.]+)\.80: /g)].map(([, from, to]) =>
+      [from, to].join(' > '),
+    ),
   );
 }
 

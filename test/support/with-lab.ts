@@ -53,8 +53,7 @@ export async function withLab(
     await lab.change(input.lab, input.manifests);
   } catch (error) {
     if (!(error instanceof MachineError) || process.env['REQUIRE_NETNS'] === '1') throw error;
-    t.comment(error.message);
-    t.pass(`no namespaces here: ${error.hint}`, { skip: error.message });
+    t.plan(0, error.message.split('\n')[0]);
     return;
   }
   await body(lab);

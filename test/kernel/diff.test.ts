@@ -1,0 +1,160 @@
+import t from 'tap';
+
+import { because } from '../../src/base/because.ts';
+import { cidr, ipv4 } from '../../src/base/ip.ts';
+import { netnsName } from '../../src/base/names.ts';
+import { diff } from '../../src/kernel/diff.ts';
+import {
+  EMPTY,
+  type InterfaceAddress,
+  type KernelObject,
+  type KernelRoute,
+  type KernelState,
+  type Neighbour,
+  type Netns,
+  objectKey,
+  type Veth,
+} from '../../src/kernel/state.ts';
+
+const a = netnsName('a');
+const b = netnsName('b');
+
+const netns = (name: typeof a): Netns => ({ kind: 'netns', netns: name, defaultRules: true });
+const veth = (mtuBytes = 9001, one = a, other = b): Veth => ({
+  kind: 'veth',
+  ends: [
+    { netns: one, link: 'x', mac: '0a:00:00:00:00:01' },
+    { netns: other, link: 'eth0', mac: '0a:00:00:00:00:02' },
+  ],
+  mtuBytes,
+});
+const address = (text: string, link = 'eth0'): InterfaceAddress => ({
+  kind: 'address',
+  netns: b,
+  link,
+  address: ipv4(text),
+  prefixLength: 24,
+  connectedRoute: true,
+});
+const route: KernelRoute = {
+  kind: 'route',
+  netns: b,
+  table: 254,
+  type: 'unicast',
+  destination: 'default',
+  via: ipv4('10.0.0.1'),
+  link: 'eth0',
+};
+const neighbour: Neighbour = {
+  kind: 'neighbour',
+  netns: b,
+  link: 'eth0',
+  address: ipv4('10.0.0.1'),
+  mac: '0a:00:00:00:00:03',
+};
+const blackhole: KernelRoute = {
+  kind: 'route',
+  netns: b,
+  table: 254,
+  type: 'blackhole',
+  destination: cidr('10.9.0.0/16'),
+};
+
+function state(...objects: readonly KernelObject[]): KernelState {
+  return new Map(
+    objects.map((object) => [objectKey(object), { object, because: because('c', 't') }]),
+  );
+}
+
+/** `+ key`, `- key`, `~ key`. */
+function steps(from: KernelState, to: KernelState): string[] {
+  const signs = { add: '+', remove: '-', change: '~' };
+  return diff(from, to).map(
+    ({ action, planned }) => `${signs[action]} ${objectKey(planned.object)}`,
+  );
+}
+
+const ALL = [netns(a), netns(b), veth(), address('10.0.0.5'), route, neighbour, blackhole] as const;
+
+t.test('from nothing everything is added', async (t) => {
+  t.strictSame(
+    steps(EMPTY, state(...ALL)),
+    ALL.map((object) => `+ ${objectKey(object)}`),
+  );
+});
+
+t.test('to nothing the namespaces are removed, and all else goes along', async (t) => {
+  t.strictSame(steps(state(...ALL), EMPTY), ['- netns a', '- netns b']);
+});
+
+t.test(
+  'equal states are no steps, whatever the order of objects and of their fields',
+  async (t) => {
+    const turned = [...ALL]
+      .reverse()
+      .map(
+        (object) => Object.fromEntries(Object.entries(object).reverse()) as unknown as KernelObject,
+      );
+    t.strictSame(diff(state(...ALL), state(...turned)), []);
+  },
+);
+
+t.test('a namespace that goes takes its links, and what lies on their other end', async (t) => {
+  const outside = { ...blackhole, netns: a, destination: cidr('10.8.0.0/16') } as const;
+  const onCable: KernelRoute = { ...route, netns: a, link: 'x' };
+  t.strictSame(steps(state(...ALL, outside, onCable), state(netns(a), outside)), ['- netns b']);
+});
+
+t.test('a cable that goes along goes first where another takes its name', async (t) => {
+  const c = netnsName('c');
+  const from = state(netns(a), netns(b), veth());
+  t.strictSame(steps(from, state(netns(a), netns(c), veth(9001, a, c))), [
+    '- netns b',
+    '- veth a:x b:eth0',
+    '+ netns c',
+    '+ veth a:x c:eth0',
+  ]);
+});
+
+t.test('a cable that is made anew gets back what lay on it', async (t) => {
+  const changed = [
+    netns(a),
+    netns(b),
+    veth(1500),
+    address('10.0.0.5'),
+    route,
+    neighbour,
+    blackhole,
+  ];
+  t.strictSame(steps(state(...ALL), state(...changed)), [
+    '~ veth a:x b:eth0',
+    '+ b address eth0 10.0.0.5/24',
+    '+ b route 254 default 0',
+    '+ b neighbour eth0 10.0.0.1',
+  ]);
+});
+
+t.test("another address of a link: the link's routes and neighbours are added again", async (t) => {
+  const changed = [netns(a), netns(b), veth(), address('10.0.0.6'), route, neighbour, blackhole];
+  t.strictSame(steps(state(...ALL), state(...changed)), [
+    '- b address eth0 10.0.0.5/24',
+    '+ b address eth0 10.0.0.6/24',
+    '+ b route 254 default 0',
+    '+ b neighbour eth0 10.0.0.1',
+  ]);
+});
+
+t.test('a route with another next hop is changed in its place', async (t) => {
+  const other: KernelRoute = { ...route, via: ipv4('10.0.0.2') };
+  const [step, ...more] = diff(state(route), state(other));
+  t.strictSame(more, []);
+  t.strictSame(step, {
+    action: 'change',
+    planned: { object: other, because: because('c', 't') },
+    before: route,
+  });
+});
+
+t.test('an object without a link is removed by itself', async (t) => {
+  t.strictSame(steps(state(netns(b), blackhole), state(netns(b))), ['- b route 254 10.9.0.0/16 0']);
+});
