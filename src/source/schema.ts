@@ -188,7 +188,8 @@ function typeHint(value: unknown, expected: string): string | undefined {
   if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
     return `write it in quotes: "${String(value)}"`;
   }
-  if (expected === 'boolean' && typeof value === 'string') return 'write it without quotes';
+  if (expected === 'boolean' && typeof value === 'string')
+    return 'write true or false, without quotes';
   return undefined;
 }
 

@@ -87,7 +87,7 @@ t.test('each mistake is reported where it stands', async (t) => {
       'm.yaml:1:15: error[wrong-api-version]: ConfigMap is in v1, not in "v1beta1"\n  hint: write apiVersion: v1',
     ],
     '{ apiVersion: v1, kind: ConfigMap, metadata: { name: 5 } }': [
-      'm.yaml:1:54: error[wrong-type]: metadata.name is 5, not a text',
+      'm.yaml:1:54: error[wrong-type]: metadata.name is 5, not a text\n  hint: write it in quotes: "5"',
     ],
     [workload('Deployment', 'web').replace('apps/v1', 'apps/v1beta1')]: [
       'm.yaml:1:13: error[wrong-api-version]: Deployment is in apps/v1, not in "apps/v1beta1"\n  hint: write apiVersion: apps/v1',

@@ -135,7 +135,7 @@ t.test('mistakes in a pod are reported where they stand', async (t) => {
     ],
     '{ containers: [{}], hostNetwork: "yes", nodeSelector: { ssd: true } }': [
       'm.yaml:6:68: error[wrong-type]: spec.nodeSelector.ssd: true is not a text\n  hint: write the value in quotes',
-      'm.yaml:6:40: error[wrong-type]: spec.hostNetwork is the text "yes", not true or false',
+      'm.yaml:6:40: error[wrong-type]: spec.hostNetwork is the text "yes", not true or false\n  hint: write true or false, without quotes',
     ],
   };
   for (const [spec, expected] of Object.entries(cases)) {

@@ -70,20 +70,28 @@ t.test('IGW-01 the gateway keeps no connection: what it forgot goes on', async (
 
 t.test('IGW-02 without a public address nothing leaves, and nothing comes back', async (t) => {
   await withLab(t, { lab: LAB }, async (lab) => {
-    const seen = await lab.capture('internet/server', { until: /203\.0\.113\.10/ }, async () => {
-      const atGateway = await lab.capture(
-        'igw',
-        { link: 'vpc', until: /10\.0\.1\.20/ },
-        async () => {
-          t.strictSame(await lab.curl({ plain: ['instance/plain', '198.51.100.10'] }), {
-            plain: 'exit 28',
-          });
-        },
-      );
-      t.match(atGateway, /10\.0\.1\.20\.\d+ > 198\.51\.100\.10\.80: Flags \[S\]/, 'it got so far');
-      await lab.curl({ bastion: ['instance/bastion', '198.51.100.10'] });
-    });
-    t.notMatch(seen, /10\.0\.1\.20/);
+    const seen = await lab.capture(
+      'igw',
+      { link: 'internet', until: /203\.0\.113\.10/ },
+      async () => {
+        const atGateway = await lab.capture(
+          'igw',
+          { link: 'vpc', until: /10\.0\.1\.20/ },
+          async () => {
+            t.strictSame(await lab.curl({ plain: ['instance/plain', '198.51.100.10'] }), {
+              plain: 'exit 28',
+            });
+          },
+        );
+        t.match(
+          atGateway,
+          /10\.0\.1\.20\.\d+ > 198\.51\.100\.10\.80: Flags \[S\]/,
+          'it got so far',
+        );
+        await lab.curl({ bastion: ['instance/bastion', '198.51.100.10'] });
+      },
+    );
+    t.notMatch(seen, /10\.0\.1\.20/, 'and no further');
     await lab.change(edit(LAB, '10.0.1.20', '10.0.1.20, elasticIp: 203.0.113.20'));
     t.strictSame(await lab.curl({ plain: ['instance/plain', '198.51.100.10'] }), {
       plain: 'client 203.0.113.20',

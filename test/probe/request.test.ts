@@ -29,7 +29,6 @@ t.test('a target is an address or a name, with a port and for HTTP a path', asyn
       target('tcp', 'pod/client:8080'),
       target('udp', '10.0.3.99:53'),
       target('ping', '10.0.3.99'),
-      target('tcp', 'pod/default/client:80'),
     ],
     [
       '198.51.100.10 80 http://example.com/',
@@ -39,7 +38,6 @@ t.test('a target is an address or a name, with a port and for HTTP a path', asyn
       '10.0.3.50 8080 10.0.3.50:8080',
       '10.0.3.99 53 10.0.3.99:53',
       '10.0.3.99 0 10.0.3.99',
-      '10.0.3.50 80 10.0.3.50:80',
     ],
   );
 });
