@@ -38,7 +38,7 @@ import {
   readLab,
 } from './lab.ts';
 import { planCloud } from './plan.ts';
-import { checkProbes } from './probe/check.ts';
+import { checkExperiment, checkProbes } from './probe/check.ts';
 import { runGroup } from './probe/run.ts';
 import type { GroupResult } from './report/probes.ts';
 
@@ -73,7 +73,7 @@ export function loadText(text: LabText, sets: readonly string[] = []): Lab {
   if (source === undefined) throw new Error('a lab without diagnostics has a source');
   const patched = patchLab(source, patches, diagnostics);
   stopOnErrors(diagnostics);
-  const lab = plan(patched, text.directory, sets, diagnostics);
+  const lab = plan(patched, text.directory, sets, undefined, diagnostics);
   // An experiment is the lab with a patch: what is wrong with it is wrong with the lab.
   for (const name of Object.keys(lab.spec.file.experiments)) experiment(lab, name);
   return lab;
@@ -89,20 +89,30 @@ function experiment(lab: Lab, name: string): Lab {
   const diagnostics = new Diagnostics();
   const source = patchLab(lab.source, patches, diagnostics);
   stopOnErrors(diagnostics);
-  return plan(source, lab.directory, lab.sets, diagnostics);
+  try {
+    return plan(source, lab.directory, lab.sets, name, diagnostics);
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    // The place may be far from the patch that made it wrong.
+    throw new InputError(
+      error.diagnostics.map((one) => ({ ...one, what: `in experiment "${name}": ${one.what}` })),
+    );
+  }
 }
 
 function plan(
   source: LabSource,
   directory: string,
   sets: readonly string[],
+  experimentName: string | undefined,
   diagnostics: Diagnostics,
 ): Lab {
   const spec = readLab(source, diagnostics);
   stopOnErrors(diagnostics);
   if (spec === undefined) throw new Error('a lab without diagnostics has a spec');
   const cloud = resolveCloud(spec, diagnostics);
-  checkProbes(spec, cloud, diagnostics);
+  if (experimentName === undefined) checkProbes(spec, cloud, diagnostics);
+  else checkExperiment(spec, experimentName, cloud, diagnostics);
   stopOnErrors(diagnostics);
   const state = planCloud(cloud, readPrograms(), diagnostics);
   stopOnErrors(diagnostics);

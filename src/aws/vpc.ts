@@ -22,7 +22,7 @@ import { macAddress, netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { MAIN_TABLE } from '../kernel/state.ts';
 import { routerSysctls, sysctl } from '../kernel/sysctl.ts';
-import { cidrSchema, named } from '../source/scalar.ts';
+import { cidrSchema, named, nameSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
 import { type Instance, InstanceSpec, type InterfaceSpec } from './instance.ts';
 import { type InternetGateway, UPLINK } from './internet-gateway.ts';
@@ -56,7 +56,7 @@ export const VpcSpec = z.strictObject({
   cidr: cidrSchema,
   secondaryCidrs: z.array(cidrSchema).default([]),
   subnets: named(SubnetSpec),
-  internetGateway: z.string().optional(),
+  internetGateway: nameSchema.optional(),
   natGateways: named(NatGatewaySpec),
   routeTables: named(RouteTableSpec),
   instances: named(InstanceSpec),

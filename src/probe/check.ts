@@ -7,15 +7,23 @@ import type { ProbeSpec } from '../observe/probe-spec.ts';
 import type { Where } from '../source/yaml.ts';
 import { resolveRequest } from './request.ts';
 
+/** The lab's own probes against the lab. */
 export function checkProbes(lab: LabSpec, cloud: Cloud, diagnostics: Diagnostics): void {
   for (const [name, probe] of Object.entries(lab.file.probes)) {
     checkProbe(probe, cloud, lab.where.in('probes', name), diagnostics);
   }
-  for (const [group, { probes }] of Object.entries(lab.file.experiments)) {
-    for (const [name, probe] of Object.entries(probes)) {
-      const where = lab.where.in('experiments', group, 'probes', name);
-      checkProbe(probe, cloud, where, diagnostics);
-    }
+}
+
+/** An experiment's probes against the lab as the experiment makes it. */
+export function checkExperiment(
+  lab: LabSpec,
+  name: string,
+  cloud: Cloud,
+  diagnostics: Diagnostics,
+): void {
+  for (const [probeName, probe] of Object.entries(lab.file.experiments[name]?.probes ?? {})) {
+    const where = lab.where.in('experiments', name, 'probes', probeName);
+    checkProbe(probe, cloud, where, diagnostics);
   }
 }
 

@@ -66,11 +66,11 @@ function parseTarget(
     return undefined;
   };
   const bare = kind === 'http' ? text.replace(/^http:\/\//, '') : text;
-  const match = /^(?<host>(?:[a-z]+\/[^:]+?)|(?:[^:/]+))(?::(?<port>\d+))?(?<path>\/.*)?$/.exec(
-    bare,
-  );
-  const { host: wholeHost = '', port: portText, path: wholePath = '' } = match?.groups ?? {};
-  const { host, path } = splitReference(wholeHost, portText, wholePath, cloud);
+  // Before a colon everything is the host; without one a reference and a path have to be told apart.
+  const match = /^(?<whole>[^:'"\\\s]+)(?::(?<port>\d+)(?<path>\/[^'"\\\s]*)?)?$/.exec(bare);
+  const { whole = '', port: portText, path: behindPort = '' } = match?.groups ?? {};
+  const { host, path } =
+    portText === undefined ? splitReference(whole, cloud) : { host: whole, path: behindPort };
   const port = portText === undefined ? (kind === 'http' ? 80 : 0) : Number(portText);
   if (match === null || host === '' || port > 65535 || (path !== '' && kind !== 'http')) {
     fail(
@@ -118,19 +118,15 @@ function parseTarget(
 }
 
 /** `pod/web/path` may be pod "web" and a path, or pod "path" in namespace "web": what is there wins. */
-function splitReference(
-  host: string,
-  port: string | undefined,
-  path: string,
-  cloud: Cloud,
-): { host: string; path: string } {
-  if (port !== undefined || findThing(cloud, host) !== undefined) return { host, path };
-  const words = `${host}${path}`.split('/');
-  for (let length = words.length; length > 1; length -= 1) {
-    const candidate = words.slice(0, length).join('/');
-    if (findThing(cloud, candidate) === undefined) continue;
-    const rest = words.slice(length).join('/');
-    return { host: candidate, path: rest === '' && length === words.length ? '' : `/${rest}` };
+function splitReference(text: string, cloud: Cloud): { host: string; path: string } {
+  const words = text.split('/');
+  const join = (from: number, to?: number): string => words.slice(from, to).join('/');
+  const isReference = words.length > 1 && /^[a-z]+$/.test(words[0] ?? '');
+  let length = words.length;
+  while (length > 1 && findThing(cloud, join(0, length)) === undefined) length -= 1;
+  // A reference to nothing is reported whole, as far as one can tell.
+  if (length === 1 && isReference && !cloud.internetHosts.some((one) => one.name === words[0])) {
+    length = Math.min(2, words.length);
   }
-  return { host, path };
+  return { host: join(0, length), path: length < words.length ? `/${join(length)}` : '' };
 }

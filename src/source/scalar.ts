@@ -27,6 +27,11 @@ export const portSchema = z.int().min(1).max(65535);
  */
 const NAME = /^[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;
 
+export const nameSchema = z.string().regex(NAME, {
+  error:
+    'a name is letters, digits, ".", "_" and "-", at most 63, with a letter or digit at both ends',
+});
+
 /** Milliseconds, from `300ms`, `5s`, `2m` or `1h`. */
 export const durationSchema: z.ZodType<number> = parsed(
   parseDurationMs,
@@ -46,5 +51,5 @@ export function parseDurationMs(text: string): number | undefined {
 export function named<Value extends z.ZodType>(
   value: Value,
 ): z.ZodDefault<z.ZodRecord<z.ZodString, Value>> {
-  return z.record(z.string().regex(NAME), value).default({});
+  return z.record(nameSchema, value).default({});
 }
