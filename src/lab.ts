@@ -9,7 +9,7 @@ import { InternetHostSpec } from './internet/host.ts';
 import { type Manifests, readManifests } from './k8s/manifest.ts';
 import { ExperimentSpec, ProbeSpec } from './observe/probe-spec.ts';
 import { named } from './source/scalar.ts';
-import { readWith } from './source/schema.ts';
+import { keysAt, readWith } from './source/schema.ts';
 import { type Path, readYaml, resolvePath, SourceTree, type Where } from './source/yaml.ts';
 
 export const LabFile = z.strictObject({
@@ -104,7 +104,9 @@ export function patchLab(
 ): LabSource {
   let { lab } = source;
   for (const { path, value, tree, treePath, at } of patches) {
-    const resolved = resolvePath(lab.value, path, at, diagnostics);
+    const isKnownKey = (prefix: Path, key: string): boolean =>
+      keysAt(LabFile, prefix).includes(key);
+    const resolved = resolvePath(lab.value, path, isKnownKey, at, diagnostics);
     if (resolved === undefined) continue;
     lab = lab.patched(resolved, value ?? undefined, tree, treePath);
   }

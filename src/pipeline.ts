@@ -250,7 +250,9 @@ export async function probe(
     });
   }
   for (const [name, { about, with: changes, probes }] of Object.entries(file.experiments)) {
-    const asked = Object.entries(probes).filter(([one]) => wanted(name) || wanted(one));
+    const asked = Object.entries(probes).filter(
+      ([one]) => wanted(name) || (wanted(one) && !(one in file.probes)),
+    );
     if (asked.length === 0) continue;
     const changed = experiment(lab, name);
     const store = new LabStore(lab.name);

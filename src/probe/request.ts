@@ -112,7 +112,9 @@ function parseTarget(
       kind === 'http'
         ? `http://${authority}${path === '' ? '/' : path}`
         : kind === 'ping'
-          ? host
+          ? isName
+            ? host
+            : destination
           : `${destination}:${port}`,
   };
 }

@@ -36,9 +36,16 @@ export interface ProbeResult {
   readonly byHand: string;
 }
 
-/** Above the ports that services use, and in ranges, so that each probe's packets are known by their source port. */
+/**
+ * Each probe has a few source ports to itself, so that its packets are known by them. A port does not come back for over
+ * two minutes, also in another run: an unanswered connection lives that long in conntrack (tcp_timeout_syn_sent, 120 s),
+ * and its next packet would be translated as the first one was, whatever the rules are by then.
+ */
 const FIRST_PORT = 33_000;
-const PORTS_PER_PROBE = 64;
+const PORTS_PER_PROBE = 8;
+const BLOCKS = 3_375;
+const BLOCKS_PER_SECOND = 10;
+let nextBlock = Math.floor((Date.now() / 1000) * BLOCKS_PER_SECOND);
 
 export async function runGroup(
   cloud: Cloud,
@@ -106,13 +113,12 @@ function makeAsks(
   where: Where,
   diagnostics: Diagnostics,
 ): (Ask & { name: string })[] {
-  // Another start at each run: what the last one used may still wait in TIME_WAIT.
-  const shift = Math.floor(Math.random() * (PORTS_PER_PROBE / 2));
   return probes.flatMap(([name, probe], index) => {
     const request = resolveRequest(probe, cloud, where.in(name), diagnostics);
     if (request === undefined) return [];
-    const from = FIRST_PORT + ((index * PORTS_PER_PROBE) % 32_000) + shift;
-    const ports = { from, to: from + PORTS_PER_PROBE / 2 - 1 };
+    const from = FIRST_PORT + (nextBlock % BLOCKS) * PORTS_PER_PROBE;
+    nextBlock += 1;
+    const ports = { from, to: from + PORTS_PER_PROBE - 1 };
     return [{ name, request, probe, ports, token: `hop${String(index).padStart(4, '0')}x` }];
   });
 }

@@ -94,12 +94,13 @@ function whereToLook(
   const last = evidence.path.at(-1) ?? request.from.reference;
   const exec = `npx hoplab exec ${last} --`;
   const kind = cloud.things.get(last)?.kind;
-  const vpcs = [...cloud.vpcs.keys()].map(
-    (name) => `npx hoplab exec vpc/${name} -- ip route show table all    # the VPC's router`,
-  );
+  const vpcs = [...cloud.vpcs.keys()].flatMap((name) => [
+    `npx hoplab exec vpc/${name} -- ip route show table all    # the VPC's route tables`,
+    `npx hoplab exec vpc/${name} -- nft list table bridge fabric    # its source/destination check, with counters`,
+  ]);
   switch (kind) {
     case 'node':
-      return [`${exec} ip rule`, `${exec} ip route get ${request.destination}`, ...vpcs];
+      return [`${exec} ip rule`, `${exec} ip route get ${routeQuestion(request, cloud)}`, ...vpcs];
     case 'nat':
       return [`${exec} conntrack -L`, `${exec} nft list ruleset`, ...vpcs];
     case 'igw':
@@ -116,6 +117,14 @@ function whereToLook(
 
 export function isAsExpected(groups: readonly GroupResult[]): boolean {
   return groups.every((group) => group.results.every((one) => one.differences.length === 0));
+}
+
+/** The arguments of `ip route get` that ask for this packet's way, not for the node's own. */
+function routeQuestion(request: ProbeResult['request'], cloud: Cloud): string {
+  const pod = cloud.pods.find((one) => one.netns === request.from.netns);
+  return pod?.hostVeth === undefined
+    ? request.destination
+    : `${request.destination} from ${pod.address} iif ${pod.hostVeth}`;
 }
 
 /** The line at the end: how many were as expected. */

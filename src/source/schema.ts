@@ -213,7 +213,7 @@ export function valueAt(value: unknown, path: Path): unknown {
 }
 
 /** The keys that the schema knows at a path: what a misspelt key is compared with. */
-function keysAt(schema: z.core.$ZodType, path: Path): string[] {
+export function keysAt(schema: z.core.$ZodType, path: Path): string[] {
   const { def } = schema._zod;
   const [head, ...rest] = path;
   switch (def.type) {

@@ -149,11 +149,13 @@ function explain(code: string, said: string, rest: string): { what: string; hint
 
 /**
  * A path as a person writes it, `vpcs.main.routeTables.private-1.routes`, to the keys it means in this value. A key
- * may hold dots (`internet.example.com.address`): the longest key that is there wins. The last key may be new.
+ * may hold dots (`internet.example.com.address`): the longest key that is there wins. The last key may be new, and so may
+ * one on the way that the schema knows (`cluster.cni` where the lab says nothing of it).
  */
 export function resolvePath(
   value: unknown,
   text: string,
+  isKnownKey: (path: Path, key: string) => boolean,
   at: SourceRef,
   diagnostics: Diagnostics,
 ): Path | undefined {
@@ -192,6 +194,12 @@ export function resolvePath(
       return path;
     }
     const word = rest[0] ?? '';
+    if (isKnownKey(path, word)) {
+      path.push(word);
+      here = undefined;
+      rest = rest.slice(1);
+      continue;
+    }
     diagnostics.error(
       'unknown-path',
       at,

@@ -91,7 +91,7 @@ t.test('a path as a person writes it, with dots inside of names', async (t) => {
   const diagnostics = new Diagnostics();
   const { value } = read(TEXT);
   const resolve = (text: string) =>
-    resolvePath(value, text, { file: 'f', line: 1, column: 1 }, diagnostics);
+    resolvePath(value, text, () => false, { file: 'f', line: 1, column: 1 }, diagnostics);
   t.strictSame(
     [
       'vpcs.main.cidr',
