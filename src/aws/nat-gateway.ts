@@ -26,9 +26,9 @@ import { durationSchema, ipv4Schema } from '../source/scalar.ts';
 import { type NetworkInterface, planPrimaryLink } from './network-interface.ts';
 
 /** Fixed on AWS; a lab may shorten it, so that one can watch it. @see vpc-nat-gateway.html "350 seconds" */
-export const IDLE_TIMEOUT_MS = 350_000;
+const IDLE_TIMEOUT_MS = 350_000;
 /** To each unique destination (address, port, protocol). @see vpc-nat-gateway.html "NAT gateway basics" */
-export const CONNECTIONS_PER_DESTINATION = 55_000;
+const CONNECTIONS_PER_DESTINATION = 55_000;
 /** @see vpc-nat-gateway.html: a NAT gateway uses ports 1024-65535 */
 const SOURCE_PORTS = '1024-65535';
 

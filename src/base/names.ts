@@ -9,7 +9,7 @@ import { sha1Hex, sha256Hex } from './hash.ts';
 
 export type NetnsName = string & { readonly __brand: 'NetnsName' };
 
-export const MAX_LINK_NAME = 15;
+const MAX_LINK_NAME = 15;
 
 export function netnsName(name: string): NetnsName {
   return name as NetnsName;

@@ -32,7 +32,7 @@ export interface LabRecord {
   readonly since: string;
 }
 
-export function stateRoot(): string {
+function stateRoot(): string {
   const { XDG_STATE_HOME: state } = process.env;
   const base = state === undefined || state === '' ? join(homedir(), '.local', 'state') : state;
   return join(base, 'hoplab');

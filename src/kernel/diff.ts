@@ -85,7 +85,7 @@ export function diff(from: KernelState, to: KernelState): Step[] {
 }
 
 /** Equal in every field, whatever the order in which the fields were written. */
-export function sameObject(a: KernelObject, b: KernelObject): boolean {
+function sameObject(a: KernelObject, b: KernelObject): boolean {
   return canonical(a) === canonical(b);
 }
 

@@ -138,7 +138,7 @@ function shortEni(eni: NetworkInterface): string {
   return `${eni.link} ${eni.addresses[0].address}`;
 }
 
-export function renderTarget(target: RouteTarget): string {
+function renderTarget(target: RouteTarget): string {
   switch (target.kind) {
     case 'igw':
       return target.name === 'igw' ? 'igw' : `igw/${target.name}`;
