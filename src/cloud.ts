@@ -5,7 +5,7 @@
  */
 
 import type { AddressMapping } from './aws/internet-gateway.ts';
-import { AddressBook } from './aws/subnet.ts';
+import { AddressBook, type AddressSources } from './aws/subnet.ts';
 import { pinAddresses, resolveVpc, resolveVpcGround, type Vpc, type VpcGround } from './aws/vpc.ts';
 import { type Diagnostics, renderSourceRef, type SourceRef, suggest } from './base/diagnostic.ts';
 import { hashModulo } from './base/hash.ts';
@@ -219,7 +219,7 @@ function elasticAddresses(
   lab: LabSpec,
   hosts: readonly InternetHost[],
   diagnostics: Diagnostics,
-): (claimant: string, pinned: Ipv4 | undefined, at: SourceRef) => Ipv4 {
+): AddressSources['elastic'] {
   const owner = new Map<Ipv4, string>();
   for (const { name, address } of hosts) {
     const there = owner.get(address);

@@ -12,14 +12,22 @@
 import * as z from 'zod';
 
 import { because } from '../base/because.ts';
-import type { SourceRef } from '../base/diagnostic.ts';
-import type { NetnsName } from '../base/names.ts';
+import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
+import { netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { hostSysctls, routerSysctls } from '../kernel/sysctl.ts';
 import { ipv4Schema, portSchema } from '../source/scalar.ts';
-import { linkAddress, type NetworkInterface, planPrimaryLink } from './network-interface.ts';
+import type { Where } from '../source/yaml.ts';
+import {
+  linkAddress,
+  networkInterface,
+  type NetworkInterface,
+  planPrimaryLink,
+} from './network-interface.ts';
+import { DEFAULT_SECURITY_GROUP } from './security-group.ts';
+import { type AddressBook, type AddressSources, findSubnet, type Subnet } from './subnet.ts';
 
-export const InterfaceSpec = z.strictObject({
+const InterfaceSpec = z.strictObject({
   subnet: z.string(),
   address: ipv4Schema.optional(),
   elasticIp: ipv4Schema.optional(),
@@ -39,6 +47,77 @@ export interface Instance {
   readonly interfaces: readonly [NetworkInterface, ...NetworkInterface[]];
   readonly ports: readonly number[];
   readonly at: SourceRef;
+}
+
+/** The addresses that the instance pins, before anybody is given one. */
+export function pinInstance(
+  vpc: { subnets: ReadonlyMap<string, Subnet> },
+  name: string,
+  spec: z.output<typeof InstanceSpec>,
+  book: AddressBook,
+  where: Where,
+): void {
+  [spec, ...spec.interfaces].forEach((one, device) => {
+    const at = device === 0 ? where : where.in('interfaces', device - 1);
+    const claimant = device === 0 ? `instance/${name}` : `instance/${name}:eth${device}`;
+    const subnet = vpc.subnets.get(one.subnet);
+    if (subnet === undefined) return;
+    if (one.address !== undefined) book.pin(subnet, one.address, claimant, at.at('address'));
+    one.secondaryAddresses.forEach((address, index) => {
+      book.pin(subnet, address, claimant, at.at('secondaryAddresses', index));
+    });
+  });
+}
+
+export function resolveInstance(
+  vpc: { name: string; subnets: ReadonlyMap<string, Subnet> },
+  name: string,
+  spec: z.output<typeof InstanceSpec>,
+  needs: AddressSources,
+  where: Where,
+  diagnostics: Diagnostics,
+): Instance | undefined {
+  const netns = netnsName(name);
+  const thing = `instance/${name}`;
+  const interfaces: NetworkInterface[] = [];
+  [spec, ...spec.interfaces].forEach((one, device) => {
+    const at = device === 0 ? where : where.in('interfaces', device - 1);
+    const claimant = device === 0 ? thing : `${thing}:eth${device}`;
+    const subnet = findSubnet(vpc, one.subnet, at.at('subnet'), diagnostics);
+    if (subnet === undefined) return;
+    const first = interfaces[0];
+    if (first !== undefined && first.subnet.az !== subnet.az) {
+      diagnostics.error(
+        'eni-other-az',
+        at.at('subnet'),
+        `${claimant} is in subnet "${subnet.name}" of ${subnet.az}, but the instance is in ${first.subnet.az}`,
+        'an ENI is attached within its availability zone; take a subnet of the same zone',
+      );
+    }
+    const address = one.address ?? needs.book.take(subnet, claimant, at.at());
+    const elastic =
+      one.elasticIp === undefined
+        ? undefined
+        : needs.elastic(claimant, one.elasticIp, at.at('elasticIp'));
+    interfaces.push(
+      networkInterface({
+        thing,
+        netns,
+        link: `eth${device}`,
+        subnet,
+        addresses: [
+          { address, elastic },
+          ...one.secondaryAddresses.map((other) => ({ address: other, elastic: undefined })),
+        ],
+        sourceDestCheck: one.sourceDestCheck,
+        securityGroups: [DEFAULT_SECURITY_GROUP],
+        at: where.keyAt(),
+      }),
+    );
+  });
+  const [first, ...others] = interfaces;
+  if (first === undefined) return undefined;
+  return { name, netns, interfaces: [first, ...others], ports: spec.ports, at: where.keyAt() };
 }
 
 /** amazon-ec2-net-utils numbers the tables of further cards from here. */

@@ -17,13 +17,15 @@
 import * as z from 'zod';
 
 import { because } from '../base/because.ts';
-import type { SourceRef } from '../base/diagnostic.ts';
-import type { NetnsName } from '../base/names.ts';
+import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
+import { netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import type { NftChain, NftSet } from '../kernel/state.ts';
 import { routerSysctls, sysctl } from '../kernel/sysctl.ts';
 import { durationSchema, ipv4Schema } from '../source/scalar.ts';
-import { type NetworkInterface, planPrimaryLink } from './network-interface.ts';
+import type { Where } from '../source/yaml.ts';
+import { networkInterface, type NetworkInterface, planPrimaryLink } from './network-interface.ts';
+import { type AddressBook, type AddressSources, findSubnet, type Subnet } from './subnet.ts';
 
 /** Fixed on AWS; a lab may shorten it, so that one can watch it. @see vpc-nat-gateway.html "350 seconds" */
 const IDLE_TIMEOUT_MS = 350_000;
@@ -54,6 +56,66 @@ export interface NatGateway {
   readonly idleTimeoutSeconds: number;
   readonly connectionsPerDestination: number;
   readonly at: SourceRef;
+}
+
+/** The address that the gateway pins, before anybody is given one. */
+export function pinNatGateway(
+  vpc: { subnets: ReadonlyMap<string, Subnet> },
+  name: string,
+  spec: z.output<typeof NatGatewaySpec>,
+  book: AddressBook,
+  where: Where,
+): void {
+  const subnet = vpc.subnets.get(spec.subnet);
+  if (spec.deleted || subnet === undefined || spec.address === undefined) return;
+  book.pin(subnet, spec.address, `nat/${name}`, where.at('address'));
+}
+
+export function resolveNatGateway(
+  vpc: { name: string; subnets: ReadonlyMap<string, Subnet> },
+  name: string,
+  spec: z.output<typeof NatGatewaySpec>,
+  needs: AddressSources,
+  where: Where,
+  diagnostics: Diagnostics,
+): NatGateway | 'deleted' | undefined {
+  const thing = `nat/${name}`;
+  const subnet = findSubnet(vpc, spec.subnet, where.at('subnet'), diagnostics);
+  const isPrivate = spec.connectivity === 'private';
+  if (isPrivate && spec.elasticIp !== undefined) {
+    diagnostics.error(
+      'private-nat-elastic-ip',
+      where.at('elasticIp'),
+      `${thing} is private and has an Elastic IP`,
+      'take one of the two away: a private NAT gateway has none',
+    );
+  }
+  if (spec.deleted) return 'deleted';
+  if (subnet === undefined) return undefined;
+  const netns = netnsName(name);
+  const address = spec.address ?? needs.book.take(subnet, thing, where.keyAt());
+  const elastic = isPrivate
+    ? undefined
+    : needs.elastic(thing, spec.elasticIp, where.at('elasticIp'));
+  const eni = networkInterface({
+    thing,
+    netns,
+    link: 'eth0',
+    subnet,
+    addresses: [{ address, elastic }],
+    // It forwards for others, so the check can't be on; and it takes no security group.
+    sourceDestCheck: false,
+    securityGroups: undefined,
+    at: where.keyAt(),
+  });
+  return {
+    name,
+    netns,
+    eni,
+    idleTimeoutSeconds: spec.idleTimeout / 1000,
+    connectionsPerDestination: spec.connectionsPerDestination,
+    at: where.keyAt(),
+  };
 }
 
 const TABLE = { family: 'ip', table: 'nat-gateway' } as const;

@@ -13,7 +13,7 @@
 import * as z from 'zod';
 
 import { because } from '../base/because.ts';
-import { type Diagnostics, renderSourceRef, type SourceRef } from '../base/diagnostic.ts';
+import { type Diagnostics, renderSourceRef, type SourceRef, suggest } from '../base/diagnostic.ts';
 import {
   baseAddress,
   type Cidr,
@@ -120,6 +120,24 @@ export function checkOverlaps(
   });
 }
 
+export function findSubnet(
+  vpc: { name: string; subnets: ReadonlyMap<string, Subnet> },
+  name: string,
+  at: SourceRef,
+  diagnostics: Diagnostics,
+): Subnet | undefined {
+  const subnet = vpc.subnets.get(name);
+  if (subnet === undefined) {
+    diagnostics.error(
+      'unknown-subnet',
+      at,
+      `subnet "${name}" is not declared in VPC "${vpc.name}"`,
+      suggest(name, vpc.subnets.keys()),
+    );
+  }
+  return subnet;
+}
+
 /** Why an address of the subnet can't be given to an ENI, or undefined when it can. */
 export function reservedFor(subnet: Subnet, address: Ipv4): string | undefined {
   const offset = compareIpv4(address, baseAddress(subnet.cidr));
@@ -219,6 +237,12 @@ export class AddressBook {
 
 function inVpc(subnet: Subnet, address: Ipv4): string {
   return `${subnet.vpc} ${address}`;
+}
+
+/** Where a thing's addresses come from: its subnet, and the Elastic IPs. */
+export interface AddressSources {
+  readonly book: AddressBook;
+  readonly elastic: (claimant: string, pinned: Ipv4 | undefined, at: SourceRef) => Ipv4;
 }
 
 export function planSubnet(

@@ -16,7 +16,7 @@ import * as z from 'zod';
 
 import { because } from '../base/because.ts';
 import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
-import { type Cidr, type Ipv4, overlaps } from '../base/ip.ts';
+import { type Cidr, overlaps } from '../base/ip.ts';
 import { assignNumbers } from '../base/hash.ts';
 import { macAddress, netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
@@ -24,11 +24,15 @@ import { MAIN_TABLE } from '../kernel/state.ts';
 import { routerSysctls, sysctl } from '../kernel/sysctl.ts';
 import { cidrSchema, named, nameSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
-import { type Instance, InstanceSpec, type InterfaceSpec } from './instance.ts';
+import { type Instance, InstanceSpec, pinInstance, resolveInstance } from './instance.ts';
 import { type InternetGateway, UPLINK } from './internet-gateway.ts';
-import { type NatGateway, NatGatewaySpec } from './nat-gateway.ts';
 import {
-  networkInterface,
+  type NatGateway,
+  NatGatewaySpec,
+  pinNatGateway,
+  resolveNatGateway,
+} from './nat-gateway.ts';
+import {
   type NetworkInterface,
   planFabric,
   planNetworkInterface,
@@ -41,9 +45,10 @@ import {
   RouteTableSpec,
   type Targets,
 } from './route-table.ts';
-import { DEFAULT_SECURITY_GROUP, planSecurityGroups } from './security-group.ts';
+import { planSecurityGroups } from './security-group.ts';
 import {
   type AddressBook,
+  type AddressSources,
   checkBlockSize,
   checkOverlaps,
   planSubnet,
@@ -170,101 +175,35 @@ export function pinAddresses(
   book: AddressBook,
   where: Where,
 ): void {
-  const pin = (
-    subnetName: string,
-    address: Ipv4 | undefined,
-    claimant: string,
-    at: SourceRef,
-  ): void => {
-    const subnet = ground.subnets.get(subnetName);
-    if (subnet !== undefined && address !== undefined) book.pin(subnet, address, claimant, at);
-  };
   for (const [name, nat] of Object.entries(spec.natGateways)) {
-    if (nat.deleted) continue;
-    pin(nat.subnet, nat.address, `nat/${name}`, where.at('natGateways', name, 'address'));
+    pinNatGateway(ground, name, nat, book, where.in('natGateways', name));
   }
   for (const [name, instance] of Object.entries(spec.instances)) {
-    const at = where.in('instances', name);
-    pinInterface(instance, `instance/${name}`, at, pin);
-    instance.interfaces.forEach((one, index) => {
-      pinInterface(one, `instance/${name}:eth${index + 1}`, at.in('interfaces', index), pin);
-    });
+    pinInstance(ground, name, instance, book, where.in('instances', name));
   }
-}
-
-function pinInterface(
-  spec: z.output<typeof InterfaceSpec>,
-  claimant: string,
-  where: Where,
-  pin: (subnet: string, address: Ipv4 | undefined, claimant: string, at: SourceRef) => void,
-): void {
-  pin(spec.subnet, spec.address, claimant, where.at('address'));
-  spec.secondaryAddresses.forEach((address, index) => {
-    pin(spec.subnet, address, claimant, where.at('secondaryAddresses', index));
-  });
 }
 
 export function resolveVpc(
   ground: VpcGround,
   spec: VpcSpec,
-  needs: {
-    book: AddressBook;
-    elastic: (claimant: string, pinned: Ipv4 | undefined, at: SourceRef) => Ipv4;
-    nodeInterfaces: readonly NetworkInterface[];
-  },
+  needs: AddressSources & { nodeInterfaces: readonly NetworkInterface[] },
   where: Where,
   diagnostics: Diagnostics,
 ): Vpc {
-  const { book } = needs;
   const natGateways = new Map<string, NatGateway>();
   const targetsOfNat = new Map<string, { eni: NetworkInterface } | 'deleted'>();
   for (const [name, nat] of Object.entries(spec.natGateways)) {
     const at = where.in('natGateways', name);
-    const subnet = findSubnet(ground, nat.subnet, at.at('subnet'), diagnostics);
-    if (nat.connectivity === 'private' && nat.elasticIp !== undefined) {
-      diagnostics.error(
-        'private-nat-elastic-ip',
-        at.at('elasticIp'),
-        `nat/${name} is private and has an Elastic IP`,
-        'take one of the two away: a private NAT gateway has none',
-      );
-    }
-    if (nat.deleted) {
-      targetsOfNat.set(name, 'deleted');
-      continue;
-    }
-    if (subnet === undefined) continue;
-    const address = nat.address ?? book.take(subnet, `nat/${name}`, at.keyAt());
-    const elastic =
-      nat.connectivity === 'private'
-        ? undefined
-        : needs.elastic(`nat/${name}`, nat.elasticIp, at.at('elasticIp'));
-    const netns = netnsName(name);
-    const eni = networkInterface({
-      thing: `nat/${name}`,
-      netns,
-      link: 'eth0',
-      subnet,
-      addresses: [{ address, elastic }],
-      // It forwards for others, so the check can't be on; and it takes no security group.
-      sourceDestCheck: false,
-      securityGroups: undefined,
-      at: at.keyAt(),
-    });
-    natGateways.set(name, {
-      name,
-      netns,
-      eni,
-      idleTimeoutSeconds: nat.idleTimeout / 1000,
-      connectionsPerDestination: nat.connectionsPerDestination,
-      at: at.keyAt(),
-    });
-    targetsOfNat.set(name, { eni });
+    const resolved = resolveNatGateway(ground, name, nat, needs, at, diagnostics);
+    if (resolved === undefined) continue;
+    targetsOfNat.set(name, resolved);
+    if (resolved !== 'deleted') natGateways.set(name, resolved);
   }
 
   const instances = new Map<string, Instance>();
   for (const [name, instance] of Object.entries(spec.instances)) {
-    const resolved = resolveInstance(ground, name, instance, needs, where, diagnostics);
+    const at = where.in('instances', name);
+    const resolved = resolveInstance(ground, name, instance, needs, at, diagnostics);
     if (resolved !== undefined) instances.set(name, resolved);
   }
 
@@ -297,79 +236,6 @@ export function resolveVpc(
     });
   }
   return { ...ground, routeTables, natGateways, instances, interfaces };
-}
-
-function resolveInstance(
-  ground: VpcGround,
-  name: string,
-  spec: z.output<typeof InstanceSpec>,
-  needs: {
-    book: AddressBook;
-    elastic: (claimant: string, pinned: Ipv4 | undefined, at: SourceRef) => Ipv4;
-  },
-  where: Where,
-  diagnostics: Diagnostics,
-): Instance | undefined {
-  const base = where.in('instances', name);
-  const netns = netnsName(name);
-  const thing = `instance/${name}`;
-  const interfaces: NetworkInterface[] = [];
-  [spec, ...spec.interfaces].forEach((one, device) => {
-    const at = device === 0 ? base : base.in('interfaces', device - 1);
-    const claimant = device === 0 ? thing : `${thing}:eth${device}`;
-    const subnet = findSubnet(ground, one.subnet, at.at('subnet'), diagnostics);
-    if (subnet === undefined) return;
-    const first = interfaces[0];
-    if (first !== undefined && first.subnet.az !== subnet.az) {
-      diagnostics.error(
-        'eni-other-az',
-        at.at('subnet'),
-        `${claimant} is in subnet "${subnet.name}" of ${subnet.az}, but the instance is in ${first.subnet.az}`,
-        'an ENI is attached within its availability zone; take a subnet of the same zone',
-      );
-    }
-    const address = one.address ?? needs.book.take(subnet, claimant, at.at());
-    const elastic =
-      one.elasticIp === undefined
-        ? undefined
-        : needs.elastic(claimant, one.elasticIp, at.at('elasticIp'));
-    interfaces.push(
-      networkInterface({
-        thing,
-        netns,
-        link: `eth${device}`,
-        subnet,
-        addresses: [
-          { address, elastic },
-          ...one.secondaryAddresses.map((other) => ({ address: other, elastic: undefined })),
-        ],
-        sourceDestCheck: one.sourceDestCheck,
-        securityGroups: [DEFAULT_SECURITY_GROUP],
-        at: base.keyAt(),
-      }),
-    );
-  });
-  const [first, ...others] = interfaces;
-  if (first === undefined) return undefined;
-  return { name, netns, interfaces: [first, ...others], ports: spec.ports, at: base.keyAt() };
-}
-
-export function findSubnet(
-  ground: VpcGround,
-  name: string,
-  at: SourceRef,
-  diagnostics: Diagnostics,
-): Subnet | undefined {
-  const subnet = ground.subnets.get(name);
-  if (subnet === undefined) {
-    diagnostics.error(
-      'unknown-subnet',
-      at,
-      `subnet "${name}" is not declared in VPC "${ground.name}"`,
-      suggest(name, ground.subnets.keys()),
-    );
-  }
-  return subnet;
 }
 
 /** Numbers of the kernel's tables for a VPC's route tables; 253 to 255 are the kernel's own. */

@@ -22,8 +22,8 @@ import {
   planPrimaryLink,
 } from '../aws/network-interface.ts';
 import { DEFAULT_SECURITY_GROUP } from '../aws/security-group.ts';
-import type { AddressBook, Subnet } from '../aws/subnet.ts';
-import { findSubnet, type VpcGround } from '../aws/vpc.ts';
+import { type AddressBook, type AddressSources, findSubnet, type Subnet } from '../aws/subnet.ts';
+import type { VpcGround } from '../aws/vpc.ts';
 import { type PodSpec, podNetns, podReference } from '../k8s/pod.ts';
 import type { Placement } from '../k8s/scheduler.ts';
 import { Fragment } from '../kernel/fragment.ts';
@@ -180,11 +180,9 @@ export function pinNodeAddresses(
 export function resolveNode(
   node: NodeGround,
   placements: readonly Placement[],
-  needs: {
+  needs: AddressSources & {
     pins: ReadonlyMap<string, { spec: PinSpec; where: Where }>;
-    book: AddressBook;
     settings: CniSettings;
-    elastic: (claimant: string, pinned: Ipv4 | undefined, at: SourceRef) => Ipv4;
   },
   diagnostics: Diagnostics,
 ): Node | undefined {
