@@ -119,7 +119,7 @@ export async function parse(split: SplitWords, version: string): Promise<Invocat
       alias: 'v',
       type: 'boolean',
       default: false,
-      describe: 'show the commands behind it',
+      describe: 'exec: show the command behind it',
     })
     .help('help')
     .alias('help', 'h')
@@ -187,9 +187,10 @@ function verbs({ command }: SplitWords, found: (verb: Verb) => void): Argv {
       (y) =>
         y
           .positional('lab', { type: 'string', describe: 'the lab; else the only one up' })
-          .option('all', { type: 'boolean', default: false, describe: 'every lab that is up' }),
+          .option('all', { type: 'boolean', default: false, describe: 'every lab that is up' })
+          .option('l', { type: 'string', describe: 'the same as naming the lab' })
       (args) => {
-        found({ verb: 'down', lab: args.lab, all: args.all });
+        found({ verb: 'down', lab: args.lab ?? args.l, all: args.all });
       },
     )
     .command(

@@ -324,8 +324,11 @@ function renderRoute(route: KernelRoute): string {
 export function renderScript(commands: readonly Command[]): string {
   const parts = [
     '#!/bin/sh',
-    "# Run this inside an empty sandbox, for example: unshare --net --mount --pid --ipc --uts --fork sh -c '",
-    "#   mount -t tmpfs -o mode=755 tmpfs /run && mkdir -p /run/netns /run/hoplab && sh THIS-SCRIPT'",
+    '# Run this inside an empty sandbox with a /run and an /etc of its own (it writes /etc/hosts), for example:',
+    "#   unshare --net --mount --pid --ipc --uts --fork --mount-proc sh -c '",
+    '#     mount -t tmpfs -o mode=755 tmpfs /run && mkdir -p /run/netns /run/hoplab /run/etc &&',
+    "#     cp -a /etc/. /run/etc && mount --bind /run/etc /etc && sh THIS-SCRIPT; exec sh'",
+    'mountpoint -q /etc || { echo "this needs an /etc of its own: see the first lines of this script" >&2; exit 1; }',
     'set -e',
   ];
   for (const command of commands) parts.push('', renderCommand(command));

@@ -69,6 +69,14 @@ export function findDifferences(
   // A difference between the model and the packets is a bug of one of the two, whatever the lab expects.
   if (judgement.verdict !== outcome.verdict) {
     found.push(`the model predicts ${judgement.verdict}, the packets say ${outcome.verdict}`);
+  } else if (
+    evidence.first === undefined &&
+    judgement.path.length > 1 &&
+    outcome.verdict !== 'too-big'
+  ) {
+    found.push(
+      `no packet of this probe was seen anywhere; the model predicts the path ${judgement.path.join(' > ')}`,
+    );
   } else if (judgement.path.join(' > ') !== evidence.path.join(' > ')) {
     found.push(
       `the model predicts the path ${judgement.path.join(' > ')}, the packets took ${evidence.path.join(' > ')}`,

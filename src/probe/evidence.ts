@@ -69,17 +69,24 @@ export function readEvidence(
   const protocol =
     request.kind === 'http' ? 'tcp' : request.kind === 'ping' ? 'icmp' : request.kind;
   // A thing with several cards sends with the address of the one that its routes choose.
-  const first = sourceAddresses(cloud, request)
-    .map((source) =>
-      firstPacket(captures, {
-        protocol,
-        source,
-        destination: request.destination,
-        ...(protocol === 'icmp' ? {} : { destinationPort: request.port, sourcePorts: ports }),
-        ...(protocol === 'tcp' ? {} : { payloadContains: token }),
-      }),
-    )
-    .find((packet) => packet !== undefined);
+  const find = (sourcePorts: typeof ports | undefined): Packet | undefined =>
+    sourceAddresses(cloud, request)
+      .map((source) =>
+        firstPacket(captures, {
+          protocol,
+          source,
+          destination: request.destination,
+          ...(protocol === 'icmp' ? {} : { destinationPort: request.port }),
+          ...(protocol === 'icmp' || sourcePorts === undefined ? {} : { sourcePorts }),
+          ...(protocol === 'tcp' ? {} : { payloadContains: token }),
+        }),
+      )
+      .find((packet) => packet !== undefined);
+  // A node translates its own packets too, to its own address and another port, before any capture sees them.
+  const isNode = [...(cloud.cluster?.nodes.values() ?? [])].some(
+    (node) => node.netns === request.from.netns,
+  );
+  const first = find(ports) ?? (isNode ? find(undefined) : undefined);
   const path: string[] = [request.from.reference];
   if (first === undefined) {
     return { path, first: undefined, last: undefined, roundTripMs: undefined };
