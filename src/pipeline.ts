@@ -238,6 +238,12 @@ export async function probe(
   const wanted = (name: string): boolean => only.length === 0 || only.includes(name);
   const base = Object.entries(file.probes).filter(([name]) => wanted(name));
   const groups: GroupResult[] = [];
+  const store = new LabStore(lab.name);
+  if (store.journal !== 'committed' || diff(store.readPlan(), lab.state).length > 0) {
+    progress.note(
+      `${lab.name} does not stand as its files say (they changed, or a change or an experiment was broken off); to mend it: npx hoplab up ${shorten(lab.directory)}`,
+    );
+  }
   if (base.length > 0) {
     progress.step(`probing: ${base.length} requests at once`);
     const results = await runGroup(lab.cloud, sandbox, base, where.in('probes'));
@@ -255,13 +261,13 @@ export async function probe(
     );
     if (asked.length === 0) continue;
     const changed = experiment(lab, name);
-    const store = new LabStore(lab.name);
     const results = await withLock(
       store,
       () => {
         progress.note(`waiting for another command that is changing ${lab.name}`);
       },
       async () => {
+        await checkStanding(store, sandbox);
         progress.step(`experiment ${name}`);
         await converge(store, sandbox, changed.state, progress);
         try {
@@ -275,6 +281,24 @@ export async function probe(
     groups.push({ experiment: name, about, changes, cloud: changed.cloud, results });
   }
   return groups;
+}
+
+/** While we waited, the lab may have gone down, or come up anew; half built it is nothing to change. */
+async function checkStanding(store: LabStore, sandbox: Sandbox): Promise<void> {
+  const now = await findSandbox(store);
+  if (now?.token === sandbox.token && store.journal === 'committed') return;
+  throw new InputError([
+    {
+      severity: 'error',
+      code: 'lab-not-up',
+      at: undefined,
+      what:
+        now?.token === sandbox.token
+          ? `the lab "${store.name}" was left half built`
+          : `the lab "${store.name}" went down meanwhile`,
+      hint: `build it anew: npx hoplab up ${store.name}`,
+    },
+  ]);
 }
 
 function checkDirectory(store: LabStore, lab: Lab): void {

@@ -22,6 +22,7 @@ const NOT_FROM_FILES: Readonly<Record<string, string>> = {
   'no-such-lab': 'written on the command line; tested below',
   usage: 'written on the command line (src/commands/grammar.ts)',
   'no-such-thing': 'named on the command line (src/commands)',
+  'lab-not-up': 'the lab went down while a probe ran (src/pipeline.ts)',
   'lab-name-taken': 'needs a lab that is up (src/pipeline.ts, checkDirectory)',
 };
 

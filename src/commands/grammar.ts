@@ -188,7 +188,7 @@ function verbs({ command }: SplitWords, found: (verb: Verb) => void): Argv {
         y
           .positional('lab', { type: 'string', describe: 'the lab; else the only one up' })
           .option('all', { type: 'boolean', default: false, describe: 'every lab that is up' })
-          .option('l', { type: 'string', describe: 'the same as naming the lab' })
+          .option('l', { type: 'string', describe: 'the same as naming the lab' }),
       (args) => {
         found({ verb: 'down', lab: args.lab ?? args.l, all: args.all });
       },

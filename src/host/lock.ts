@@ -6,9 +6,14 @@
  */
 
 import { ShellSession } from './exec.ts';
+import { MachineError } from './machine-error.ts';
 import type { LabStore } from './store.ts';
 
-const HOLD = 'exec 8>"$1"; flock -n 8 || { echo waiting; flock 8; }; echo held; read -r _';
+// flock ends with 1 when somebody else has the lock, with another code when it can't be had at all.
+const HOLD = `exec 8>"$1"
+flock -n 8 || { [ $? = 1 ] || exit; echo waiting; flock 8 || exit; }
+echo held
+read -r _`;
 
 export async function withLock<Result>(
   store: LabStore,
@@ -21,6 +26,13 @@ export async function withLock<Result>(
   if (line === 'waiting') {
     onWait();
     line = await holder.line();
+  }
+  if (line !== 'held') {
+    await holder.end();
+    throw new MachineError(
+      `the lock of ${store.name} can't be taken: ${holder.stderr.trim()}`,
+      `look at ${store.path('lock')}; flock comes with util-linux`,
+    );
   }
   try {
     return await work();

@@ -4,9 +4,10 @@
 set -eu
 state=$1 token=$2
 
-# Held by this process alone: the kernel frees it at our death, also while we are still dying. A second start fails here.
+# Held by this process alone: the kernel frees it at our death, also while we are still dying. A second start fails here;
+# who only looks whether we are alive holds it for a moment.
 exec 9>"$state/alive"
-flock -n 9 || exit 3
+flock -w 2 9 || exit 3
 
 # Our pid as the host sees it; the start time tells it from a later process with the same number.
 read -r pid rest </proc/self/stat

@@ -6,7 +6,7 @@
  */
 
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
@@ -32,10 +32,23 @@ export function isRoot(): boolean {
  * process whose children are being killed. What counts is the lock that it holds: whoever gets it knows it is dead.
  */
 export async function findSandbox(store: LabStore): Promise<Sandbox | undefined> {
-  const sandbox = readPid(store);
-  if (sandbox === undefined) return undefined;
-  const { exitCode } = await run(['flock', '--nonblock', store.path('alive'), 'true']);
-  return exitCode === 1 ? sandbox : undefined;
+  if (!existsSync(store.path('alive'))) return undefined;
+  const deadline = Date.now() + START_TIMEOUT_MS;
+  for (;;) {
+    // Shared, so that two who look at once do not take each other for the lab.
+    const { exitCode } = await run([
+      'flock',
+      '--shared',
+      '--nonblock',
+      store.path('alive'),
+      'true',
+    ]);
+    if (exitCode !== 1) return undefined;
+    // It writes its pid last: one that is still starting is waited for, also where its starter was killed meanwhile.
+    const sandbox = readPid(store);
+    if (sandbox !== undefined || Date.now() > deadline) return sandbox;
+    await delay(POLL_MS);
+  }
 }
 
 function readPid(store: LabStore): Sandbox | undefined {

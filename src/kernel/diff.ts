@@ -2,7 +2,7 @@
  * From what stands to what is wanted: the one function behind up, change, repair and down.
  *
  * The kernel removes more than it is told: a namespace takes everything in it along, a link its addresses, routes and
- * neighbours, a last address all of its link's routes. What goes by itself is not removed again, and what
+ * neighbours, a last address all of its link's routes, a port that moves its entries of the forwarding table. What goes by itself is not removed again, and what
  * is wanted but went along is added again.
  */
 
@@ -24,7 +24,8 @@ export type Step =
 export function diff(from: KernelState, to: KernelState): Step[] {
   const goneNetns = new Set<string>();
   const goneLinks = new Set<string>();
-  const touchedLinks = new Set<string>();
+  const reorderedLinks = linksWithAnotherFirstAddress(from, to);
+  const touchedLinks = new Set<string>(reorderedLinks);
 
   for (const [key, { object }] of from) {
     const wanted = to.get(key)?.object;
@@ -50,12 +51,25 @@ export function diff(from: KernelState, to: KernelState): Step[] {
   const goesAlong = (object: KernelObject): boolean =>
     (object.kind !== 'netns' && netnsOf(object).some((netns) => goneNetns.has(netns))) ||
     linksOf(object).some((link) => goneLinks.has(link));
+  // A bridge forgets what it knows of a port that leaves it, also for another bridge.
+  const movedPorts = new Set<string>();
+  for (const [key, { object }] of from) {
+    if (object.kind !== 'bridge-port') continue;
+    const wanted = to.get(key)?.object;
+    if (goesAlong(object) || wanted === undefined || !sameObject(object, wanted)) {
+      movedPorts.add(linkKey(object.netns, object.link));
+    }
+  }
   // With a link's last address the kernel also drops its routes and its neighbours, permanent ones too.
   const mayBeLost = (object: KernelObject): boolean =>
-    (object.kind === 'route' || object.kind === 'neighbour') &&
-    linksOf(object).some((link) => touchedLinks.has(link));
+    ((object.kind === 'route' || object.kind === 'neighbour') &&
+      linksOf(object).some((link) => touchedLinks.has(link))) ||
+    (object.kind === 'fdb-entry' && linksOf(object).some((link) => movedPorts.has(link)));
+  const isReordered = (object: KernelObject): boolean =>
+    object.kind === 'address' && linksOf(object).some((link) => reorderedLinks.has(link));
 
-  // A namespace goes last. A cable that would go along with it must go before, where another takes its name.
+  // A namespace goes last, and not at all while a process is in it. A cable that would go along with it must go before,
+  // where its other end is in a namespace that stays, or where another takes its name.
   const wantedLinks = new Set(
     [...to.values()].flatMap(({ object }) =>
       object.kind === 'veth' ? object.ends.map((end) => linkKey(end.netns, end.link)) : [],
@@ -63,17 +77,20 @@ export function diff(from: KernelState, to: KernelState): Step[] {
   );
   const isInTheWay = (object: KernelObject): boolean =>
     object.kind === 'veth' &&
-    object.ends.some((end) => wantedLinks.has(linkKey(end.netns, end.link))) &&
+    object.ends.some(
+      (end) => !goneNetns.has(end.netns) || wantedLinks.has(linkKey(end.netns, end.link)),
+    ) &&
     object.ends.every(({ netns }) => !goneNetns.has(netns) || !to.has(`netns ${netns}`));
 
   const steps: Step[] = [];
   for (const [key, planned] of from) {
-    if (to.has(key) || (goesAlong(planned.object) && !isInTheWay(planned.object))) continue;
+    if (to.has(key) && !isReordered(planned.object)) continue;
+    if (goesAlong(planned.object) && !isInTheWay(planned.object)) continue;
     steps.push({ action: 'remove', planned });
   }
   for (const [key, planned] of to) {
     const before = from.get(key)?.object;
-    if (before === undefined || goesAlong(before)) {
+    if (before === undefined || goesAlong(before) || isReordered(before)) {
       steps.push({ action: 'add', planned });
     } else if (!sameObject(before, planned.object)) {
       steps.push({ action: 'change', planned, before });
@@ -82,6 +99,29 @@ export function diff(from: KernelState, to: KernelState): Step[] {
     }
   }
   return steps;
+}
+
+/**
+ * The first address of a link is its primary one, the source of what leaves by it; the others of its block go with it
+ * when it goes. Where another is to be the first, those that stay are taken off too and put on again in their order.
+ */
+function linksWithAnotherFirstAddress(from: KernelState, to: KernelState): Set<string> {
+  const firstAddresses = (state: KernelState): Map<string, string> => {
+    const first = new Map<string, string>();
+    for (const [key, { object }] of state) {
+      if (object.kind !== 'address') continue;
+      const link = linkKey(object.netns, object.link);
+      if (!first.has(link)) first.set(link, key);
+    }
+    return first;
+  };
+  const wanted = firstAddresses(to);
+  return new Set(
+    [...firstAddresses(from)].flatMap(([link, key]) => {
+      const other = wanted.get(link);
+      return other === undefined || other === key ? [] : [link];
+    }),
+  );
 }
 
 /** Equal in every field, whatever the order in which the fields were written. */

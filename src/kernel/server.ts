@@ -71,7 +71,8 @@ export function planServers(servers: readonly ServedBy[], programs: Programs): P
           start: `haproxy -D -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID}`,
           // A plain -sf: a master-worker or a socket hand-over would keep the sockets of namespaces that are gone.
           reload: `haproxy -D -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID} -sf $(cat ${HAPROXY_PID})`,
-          stop: `kill $(cat ${HAPROXY_PID})`,
+          // Somebody may have killed it before us.
+          stop: `kill $(cat ${HAPROXY_PID}) 2>/dev/null || :`,
           digest: sha256Hex(content),
         },
         because,
@@ -91,7 +92,7 @@ export function planServers(servers: readonly ServedBy[], programs: Programs): P
           pidFile: RESPONDER_PID,
           start,
           reload: `kill $(cat ${RESPONDER_PID}); ${start}`,
-          stop: `kill $(cat ${RESPONDER_PID})`,
+          stop: `kill $(cat ${RESPONDER_PID}) 2>/dev/null || :`,
           digest: sha256Hex(content),
         },
         because,

@@ -30,6 +30,10 @@ export function linkSysctl(
 
 /** An ordinary host: IPv6 off (a clean capture teaches better), no forwarding, no reverse path filter of the machine's. */
 export function hostSysctls(netns: NetnsName, links: readonly string[]): Sysctl[] {
+  return [...commonSysctls(netns, links), sysctl(netns, 'net/ipv4/ip_forward', 0)];
+}
+
+function commonSysctls(netns: NetnsName, links: readonly string[]): Sysctl[] {
   return [
     ...links.map((link) => linkSysctl(netns, link, 'rp_filter', 0)),
     sysctl(netns, 'net/ipv6/conf/all/disable_ipv6', 1),
@@ -42,7 +46,7 @@ export function hostSysctls(netns: NetnsName, links: readonly string[]): Sysctl[
 /** A host that forwards, and never tells a sender of a better way. */
 export function routerSysctls(netns: NetnsName, links: readonly string[]): Sysctl[] {
   return [
-    ...hostSysctls(netns, links),
+    ...commonSysctls(netns, links),
     sysctl(netns, 'net/ipv4/ip_forward', 1),
     sysctl(netns, 'net/ipv4/conf/all/send_redirects', 0),
     sysctl(netns, 'net/ipv4/conf/all/accept_redirects', 0),

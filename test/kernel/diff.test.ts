@@ -99,10 +99,44 @@ t.test(
   },
 );
 
-t.test('a namespace that goes takes its links, and what lies on their other end', async (t) => {
+t.test('a namespace that goes takes what is in it and on its cables', async (t) => {
   const outside = { ...blackhole, netns: a, destination: cidr('10.8.0.0/16') } as const;
   const onCable: KernelRoute = { ...route, netns: a, link: 'x' };
-  t.strictSame(steps(state(...ALL, outside, onCable), state(netns(a), outside)), ['- netns b']);
+  t.strictSame(steps(state(...ALL, outside, onCable), state(netns(a), outside)), [
+    '- netns b',
+    // By itself it would stay as long as somebody's process is in the namespace.
+    '- veth a:x b:eth0',
+  ]);
+});
+
+t.test('with another primary address the others are taken off and put on again', async (t) => {
+  const addresses = (...texts: readonly string[]) =>
+    state(netns(b), ...texts.map((text) => address(text)), route);
+  const [five, six] = ['b address eth0 10.0.0.5/24', 'b address eth0 10.0.0.6/24'];
+  const again = '+ b route 254 default 0';
+  t.strictSame(steps(addresses('10.0.0.5', '10.0.0.6'), addresses('10.0.0.6', '10.0.0.5')), [
+    `- ${five}`,
+    `- ${six}`,
+    `+ ${six}`,
+    `+ ${five}`,
+    again,
+  ]);
+  t.strictSame(steps(addresses('10.0.0.5', '10.0.0.6'), addresses('10.0.0.6')), [
+    `- ${five}`,
+    `- ${six}`,
+    `+ ${six}`,
+    again,
+  ]);
+  t.strictSame(steps(addresses('10.0.0.5'), addresses('10.0.0.5', '10.0.0.6')), [`+ ${six}`]);
+});
+
+t.test('a port that moves to another bridge gets back its forwarding entry', async (t) => {
+  const port = (bridge: string) => ({ kind: 'bridge-port', netns: b, link: 'p', bridge }) as const;
+  const entry = { kind: 'fdb-entry', netns: b, link: 'p', mac: '0a:00:00:00:00:03' } as const;
+  t.strictSame(steps(state(port('one'), entry), state(port('two'), entry)), [
+    '~ b port p',
+    '+ b fdb p 0a:00:00:00:00:03',
+  ]);
 });
 
 t.test('a cable that goes along goes first where another takes its name', async (t) => {

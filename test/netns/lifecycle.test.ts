@@ -118,6 +118,20 @@ t.test('a second up changes nothing, and one route is few steps', async (t) => {
   });
 });
 
+t.test('a pod comes back although somebody is still in the namespace that it had', async (t) => {
+  await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+    await lab.echoServer('pod/b', 9000);
+    await lab.change(
+      edit(LAB, '    pod/b: { node: node-2, address: 10.0.3.60, eni: eth1 }\n', ''),
+      pods(['a']),
+    );
+    t.ok((await lab.change(LAB, MANIFESTS)) > 0);
+    t.strictSame(await lab.curl({ back: ['pod/a', '10.0.3.60:8080'] }), {
+      back: 'client 10.0.3.50',
+    });
+  });
+});
+
 /** The kernel state of every namespace as text: what does not depend on when and how it was made. */
 const DUMP = `
 for ns in $(ls /run/netns | sort); do
@@ -156,6 +170,27 @@ function normalized(dump: string): string[] {
       .sort()
   );
 }
+
+t.test('a lab that was changed is the lab that is built at once', async (t) => {
+  const from = edit(
+    LAB,
+    'bastion: { subnet: public,',
+    'bastion: { subnet: public, address: 10.0.1.30, secondaryAddresses: [10.0.1.31], sourceDestCheck: false,',
+  );
+  const another = edit(
+    from,
+    'address: 10.0.1.30, secondaryAddresses: [10.0.1.31], sourceDestCheck: false',
+    'address: 10.0.1.31, secondaryAddresses: [10.0.1.30]',
+  );
+  const to = edit(another, 'nat: { subnet: public', 'nat: { subnet: private');
+  await withLab(t, { lab: from, manifests: MANIFESTS }, async (changed) => {
+    await changed.change(to);
+    await withLab(t, { lab: to, manifests: MANIFESTS }, async (fresh) => {
+      const [one, two] = await Promise.all([changed.sh(DUMP), fresh.sh(DUMP)]);
+      t.strictSame(normalized(one.stdout), normalized(two.stdout));
+    });
+  });
+});
 
 t.test('the script builds in an empty sandbox what up builds', async (t) => {
   await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
