@@ -93,7 +93,8 @@ export function planServers(servers: readonly ServedBy[], programs: Programs): P
           start,
           reload: `kill $(cat ${RESPONDER_PID}); ${start}`,
           stop: `kill $(cat ${RESPONDER_PID}) 2>/dev/null || :`,
-          digest: sha256Hex(content),
+          // Another version of the program is another process, too.
+          digest: sha256Hex(programs.responder + content),
         },
         because,
       },
