@@ -19,6 +19,7 @@ import {
   size,
 } from './base/ip.ts';
 import { type NetnsName } from './base/names.ts';
+import { findByReference, renderReference } from './base/reference.ts';
 import {
   type Node,
   type NodeGround,
@@ -299,7 +300,7 @@ function nameThings(
     at: SourceRef | undefined,
   ): void => {
     const isEndpoint = ['pod', 'node', 'instance', 'internet'].includes(kind);
-    const reference = kind === name ? kind : `${kind}/${name}`;
+    const reference = renderReference(kind, name);
     things.push({ reference, kind, netns, address, isEndpoint, at });
   };
   for (const vpc of vpcs.values()) {
@@ -353,16 +354,7 @@ export function addressMappings(vpc: Vpc): AddressMapping[] {
   );
 }
 
-/** A thing by the words of a person: `pod/web`, `igw`, `igw/igw`; an interface after a colon is left off. */
+/** A thing by the words of a person. */
 export function findThing(cloud: Pick<Cloud, 'things'>, text: string): Thing | undefined {
-  const found = cloud.things.get(text);
-  if (found !== undefined) return found;
-  const [kind, ...rest] = text.split('/');
-  const sameKind = [...cloud.things.values()].filter((thing) => thing.kind === kind);
-  if (rest.length === 0 && sameKind.length === 1) return sameKind[0];
-  if (rest.length === 1 && rest[0] === kind) return cloud.things.get(kind ?? '');
-  // `pod/default/web` is `pod/web`.
-  if (kind === 'pod' && rest[0] === 'default')
-    return cloud.things.get(`pod/${rest.slice(1).join('/')}`);
-  return undefined;
+  return cloud.things.get(text) ?? findByReference([...cloud.things.values()], text);
 }

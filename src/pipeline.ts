@@ -52,6 +52,8 @@ export interface Lab {
   readonly spec: LabSpec;
   readonly cloud: Cloud;
   readonly state: KernelState;
+  /** The lab as it is during each of its experiments. */
+  readonly experiments: ReadonlyMap<string, Lab>;
   readonly warnings: readonly Diagnostic[];
 }
 
@@ -75,8 +77,8 @@ export function loadText(text: LabText, sets: readonly string[] = []): Lab {
   stopOnErrors(diagnostics);
   const lab = plan(patched, text.directory, sets, undefined, diagnostics);
   // An experiment is the lab with a patch: what is wrong with it is wrong with the lab.
-  for (const name of Object.keys(lab.spec.file.experiments)) experiment(lab, name);
-  return lab;
+  const names = Object.keys(lab.spec.file.experiments);
+  return { ...lab, experiments: new Map(names.map((name) => [name, experiment(lab, name)])) };
 }
 
 /** The lab as it is during one of its experiments. */
@@ -124,6 +126,7 @@ function plan(
     spec,
     cloud,
     state,
+    experiments: new Map(),
     warnings: sortDiagnostics(diagnostics.list),
   };
 }
@@ -153,39 +156,44 @@ export interface Converged {
   readonly wasUp: boolean;
 }
 
+function whileLocked<Result>(
+  store: LabStore,
+  progress: Progress,
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const onWait = (): void => {
+    progress.note(`waiting for another command that is changing ${store.name}`);
+  };
+  return withLock(store, onWait, work);
+}
+
 /** Builds the lab, or turns the one that is up into what its files say now. */
 export async function up(lab: Lab, progress: Progress): Promise<Converged> {
   const store = new LabStore(lab.name);
-  return withLock(
-    store,
-    () => {
-      progress.note(`waiting for another command that is changing ${lab.name}`);
-    },
-    async () => {
-      let sandbox = await findSandbox(store);
-      if (sandbox !== undefined) checkDirectory(store, lab);
-      if (sandbox !== undefined && store.journal !== 'committed') {
-        progress.note(`${lab.name} was left half built; building it anew`);
-        await killSandbox(store);
-        sandbox = undefined;
-      }
-      const wasUp = sandbox !== undefined;
-      if (sandbox === undefined) {
-        store.forget();
-        progress.step('making the sandbox');
-        sandbox = await startSandbox(store);
-      }
-      store.writeRecord({
-        name: lab.name,
-        directory: lab.directory,
-        sets: lab.sets,
-        since: (wasUp ? store.readRecord()?.since : undefined) ?? new Date().toISOString(),
-      });
-      writeThings(store, lab.cloud.things.values());
-      const steps = await converge(store, sandbox, lab.state, progress);
-      return { sandbox, steps, wasUp };
-    },
-  );
+  return whileLocked(store, progress, async () => {
+    let sandbox = await findSandbox(store);
+    if (sandbox !== undefined) checkDirectory(store, lab);
+    if (sandbox !== undefined && store.journal !== 'committed') {
+      progress.note(`${lab.name} was left half built; building it anew`);
+      await killSandbox(store);
+      sandbox = undefined;
+    }
+    const wasUp = sandbox !== undefined;
+    if (sandbox === undefined) {
+      store.forget();
+      progress.step('making the sandbox');
+      sandbox = await startSandbox(store);
+    }
+    store.writeRecord({
+      name: lab.name,
+      directory: lab.directory,
+      sets: lab.sets,
+      since: (wasUp ? store.readRecord()?.since : undefined) ?? new Date().toISOString(),
+    });
+    writeThings(store, lab.cloud.things.values());
+    const steps = await converge(store, sandbox, lab.state, progress);
+    return { sandbox, steps, wasUp };
+  });
 }
 
 /** From the committed state to the wanted one; the journal says when it is under way. */
@@ -260,24 +268,19 @@ export async function probe(
       ([one]) => wanted(name) || (wanted(one) && !(one in file.probes)),
     );
     if (asked.length === 0) continue;
-    const changed = experiment(lab, name);
-    const results = await withLock(
-      store,
-      () => {
-        progress.note(`waiting for another command that is changing ${lab.name}`);
-      },
-      async () => {
-        await checkStanding(store, sandbox);
-        progress.step(`experiment ${name}`);
-        await converge(store, sandbox, changed.state, progress);
-        try {
-          const at = where.in('experiments', name, 'probes');
-          return await runGroup(changed.cloud, sandbox, asked, at);
-        } finally {
-          await converge(store, sandbox, lab.state, progress);
-        }
-      },
-    );
+    const changed = lab.experiments.get(name);
+    if (changed === undefined) throw new Error(`experiment ${name} was planned with its lab`);
+    const results = await whileLocked(store, progress, async () => {
+      await checkStanding(store, sandbox);
+      progress.step(`experiment ${name}`);
+      await converge(store, sandbox, changed.state, progress);
+      try {
+        const at = where.in('experiments', name, 'probes');
+        return await runGroup(changed.cloud, sandbox, asked, at);
+      } finally {
+        await converge(store, sandbox, lab.state, progress);
+      }
+    });
     groups.push({ experiment: name, about, changes, cloud: changed.cloud, results });
   }
   return groups;
@@ -287,45 +290,31 @@ export async function probe(
 async function checkStanding(store: LabStore, sandbox: Sandbox): Promise<void> {
   const now = await findSandbox(store);
   if (now?.token === sandbox.token && store.journal === 'committed') return;
-  throw new InputError([
-    {
-      severity: 'error',
-      code: 'lab-not-up',
-      at: undefined,
-      what:
-        now?.token === sandbox.token
-          ? `the lab "${store.name}" was left half built`
-          : `the lab "${store.name}" went down meanwhile`,
-      hint: `build it anew: npx hoplab up ${store.name}`,
-    },
-  ]);
+  throw InputError.of({
+    code: 'lab-not-up',
+    what:
+      now?.token === sandbox.token
+        ? `the lab "${store.name}" was left half built`
+        : `the lab "${store.name}" went down meanwhile`,
+    hint: `build it anew: npx hoplab up ${store.name}`,
+  });
 }
 
 function checkDirectory(store: LabStore, lab: Lab): void {
   const record = store.readRecord();
   if (record === undefined || record.directory === lab.directory) return;
-  throw new InputError([
-    {
-      severity: 'error',
-      code: 'lab-name-taken',
-      at: undefined,
-      what: `a lab named "${lab.name}" is up from another directory: ${record.directory}`,
-      hint: `take it down first (npx hoplab down ${lab.name}), or rename this directory`,
-    },
-  ]);
+  throw InputError.of({
+    code: 'lab-name-taken',
+    what: `a lab named "${lab.name}" is up from another directory: ${record.directory}`,
+    hint: `take it down first (npx hoplab down ${lab.name}), or rename this directory`,
+  });
 }
 
 export async function down(store: LabStore, progress: Progress): Promise<boolean> {
-  return withLock(
-    store,
-    () => {
-      progress.note(`waiting for another command that is changing ${store.name}`);
-    },
-    async () => {
-      const wasUp = (await findSandbox(store)) !== undefined;
-      await killSandbox(store);
-      store.forget();
-      return wasUp;
-    },
-  );
+  return whileLocked(store, progress, async () => {
+    const wasUp = (await findSandbox(store)) !== undefined;
+    await killSandbox(store);
+    store.forget();
+    return wasUp;
+  });
 }

@@ -16,6 +16,7 @@ import { because } from '../base/because.ts';
 import { type Diagnostics, renderSourceRef, type SourceRef, suggest } from '../base/diagnostic.ts';
 import { type Cidr, cidr, containsCidr, type Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
+import { renderReference } from '../base/reference.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import type { KernelRoute } from '../kernel/state.ts';
 import { cidrSchema } from '../source/scalar.ts';
@@ -114,7 +115,7 @@ function resolveTarget(
   if (eni !== undefined) return { kind: 'eni', eni };
 
   const known = [
-    ...(igw === undefined ? [] : [igw === 'igw' ? 'igw' : `igw/${igw}`]),
+    ...(igw === undefined ? [] : [renderReference('igw', igw)]),
     ...[...targets.natGateways.keys()].map((nat) => `nat/${nat}`),
     ...[...targets.interfaces.keys()].map((key) => key.replace(/:eth0$/, '')),
   ];

@@ -73,6 +73,11 @@ export class InputError extends Error {
     this.name = 'InputError';
     this.diagnostics = diagnostics;
   }
+
+  /** One mistake that stands in no file: a word of the command line, a lab that is not up. */
+  static of(problem: Pick<Diagnostic, 'code' | 'what' | 'hint'>): InputError {
+    return new InputError([{ severity: 'error', at: undefined, ...problem }]);
+  }
 }
 
 /** The nearest of `known` to a word that was not found, or undefined when none is near. */

@@ -35,15 +35,11 @@ async function chooseStore(word: string | undefined): Promise<LabStore> {
   const names = (await labsUp()).map((one) => one.name);
   const near = nearest(name, names) ?? nearest(name, known);
   const list = names.length === 0 ? 'no lab is up' : `these are up: ${names.join(', ')}`;
-  throw new InputError([
-    {
-      severity: 'error',
-      code: 'no-such-lab',
-      at: undefined,
-      what: `there is no lab "${name}"`,
-      hint: near === undefined ? list : `did you mean "${near}"? ${list}`,
-    },
-  ]);
+  throw InputError.of({
+    code: 'no-such-lab',
+    what: `there is no lab "${name}"`,
+    hint: near === undefined ? list : `did you mean "${near}"? ${list}`,
+  });
 }
 
 function isLab(word: string): boolean {

@@ -20,15 +20,11 @@ export function netnsOfThing(store: LabStore, word: string): string {
     sameName[0] === undefined
       ? (suggest(word, references) ?? 'npx hoplab inspect lists what there is')
       : `did you mean ${sameName.map((one) => `"${one}"`).join(' or ')}?`;
-  throw new InputError([
-    {
-      severity: 'error',
-      code: 'no-such-thing',
-      at: undefined,
-      what: `there is no "${word}" in ${store.name}`,
-      hint,
-    },
-  ]);
+  throw InputError.of({
+    code: 'no-such-thing',
+    what: `there is no "${word}" in ${store.name}`,
+    hint,
+  });
 }
 
 /** Like `enter`, in the directory where the user stands, as far as the sandbox shows it. */

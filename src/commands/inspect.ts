@@ -23,7 +23,7 @@ export async function inspect(
   if (thing === undefined) {
     const hint = suggest(word, cloud.things.keys()) ?? 'npx hoplab inspect lists what there is';
     const what = `there is no "${word}" in ${name}`;
-    throw new InputError([{ severity: 'error', code: 'no-such-thing', at: undefined, what, hint }]);
+    throw InputError.of({ code: 'no-such-thing', what, hint });
   }
   const description = describeThing(cloud, thing);
   if (terminal.json) terminal.printJson(thingAsJson(description));

@@ -41,14 +41,18 @@ export async function chooseLab(option: string | undefined): Promise<LabUp> {
   const [first, ...others] = labs;
   if (name !== undefined) throw notUp(name, names);
   if (first === undefined) {
-    throw problem('no-lab-up', 'no lab is up', 'start one: npx hoplab scenario-4');
+    throw InputError.of({
+      code: 'no-lab-up',
+      what: 'no lab is up',
+      hint: 'start one: npx hoplab scenario-4',
+    });
   }
   if (others.length > 0) {
-    throw problem(
-      'several-labs-up',
-      `several labs are up: ${names.join(', ')}`,
-      `say which: -l ${first.name}, or HOPLAB_LAB=${first.name} in the environment`,
-    );
+    throw InputError.of({
+      code: 'several-labs-up',
+      what: `several labs are up: ${names.join(', ')}`,
+      hint: `say which: -l ${first.name}, or HOPLAB_LAB=${first.name} in the environment`,
+    });
   }
   return first;
 }
@@ -61,9 +65,9 @@ export function isLabName(name: string): boolean {
 function notUp(name: string, names: readonly string[]): InputError {
   const start = `start it: npx hoplab ${name}`;
   const hint = names.length === 0 ? start : `${suggest(name, names) ?? ''}; or ${start}`;
-  return problem('lab-not-up', `the lab "${name}" is not up`, hint.replace(/^; or /, ''));
-}
-
-function problem(code: string, what: string, hint: string): InputError {
-  return new InputError([{ severity: 'error', code, at: undefined, what, hint }]);
+  return InputError.of({
+    code: 'lab-not-up',
+    what: `the lab "${name}" is not up`,
+    hint: hint.replace(/^; or /, ''),
+  });
 }

@@ -15,22 +15,22 @@ export async function probe(
 ): Promise<number> {
   const every = args.every === undefined ? undefined : parseDurationMs(args.every);
   if (args.every !== undefined && every === undefined) {
-    throw problem(
-      'not-a-duration',
-      `--every "${args.every}" is not a duration`,
-      'write it like 1s or 500ms',
-    );
+    throw InputError.of({
+      code: 'not-a-duration',
+      what: `--every "${args.every}" is not a duration`,
+      hint: 'write it like 1s or 500ms',
+    });
   }
   const { name, sandbox, record } = await chooseLab(args.lab);
   const lab = pipeline.loadUp(name, record);
   const known = pipeline.probeNames(lab);
   for (const word of args.probes) {
     if (known.includes(word)) continue;
-    throw problem(
-      'no-such-probe',
-      `${name} has no probe or experiment "${word}"`,
-      suggest(word, known) ?? `it has ${known.join(', ')}`,
-    );
+    throw InputError.of({
+      code: 'no-such-probe',
+      what: `${name} has no probe or experiment "${word}"`,
+      hint: suggest(word, known) ?? `it has ${known.join(', ')}`,
+    });
   }
   for (;;) {
     const groups = await pipeline.probe(lab, sandbox, args.probes, terminal.progress);
@@ -42,8 +42,4 @@ export async function probe(
     if (every === undefined) return isAsExpected(groups) ? 0 : 1;
     await delay(every);
   }
-}
-
-function problem(code: string, what: string, hint: string): InputError {
-  return new InputError([{ severity: 'error', code, at: undefined, what, hint }]);
 }

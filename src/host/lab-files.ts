@@ -36,19 +36,13 @@ export function findLab(word: string): string {
   const builtIn = join(LABS, word);
   if (!word.includes('/') && existsSync(join(builtIn, 'lab.yaml'))) return builtIn;
   const isDirectory = existsSync(direct) && statSync(direct).isDirectory();
-  throw new InputError([
-    {
-      severity: 'error',
-      code: 'no-such-lab',
-      at: undefined,
-      what: isDirectory
-        ? `"${word}" is a directory without a lab.yaml`
-        : `there is no lab "${word}"`,
-      hint:
-        suggest(word, builtInLabs()) ??
-        `the labs here: ${builtInLabs().join(', ')}; or name a directory with a lab.yaml`,
-    },
-  ]);
+  throw InputError.of({
+    code: 'no-such-lab',
+    what: isDirectory ? `"${word}" is a directory without a lab.yaml` : `there is no lab "${word}"`,
+    hint:
+      suggest(word, builtInLabs()) ??
+      `the labs here: ${builtInLabs().join(', ')}; or name a directory with a lab.yaml`,
+  });
 }
 
 export function hasFile(path: string): boolean {

@@ -1,5 +1,6 @@
 /** Who is who: the things of a Cloud as places that packets come from and go to. */
 
+import { renderReference } from '../base/reference.ts';
 import type { InternetGateway } from '../aws/internet-gateway.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
 import type { Vpc } from '../aws/vpc.ts';
@@ -45,11 +46,11 @@ export function ownerOf(cloud: Cloud, netns: NetnsName): Place {
   for (const vpc of cloud.vpcs.values()) {
     for (const instance of vpc.instances.values()) {
       if (instance.netns !== netns) continue;
-      return { kind: 'instance', reference: named('instance', instance.name), instance };
+      return { kind: 'instance', reference: renderReference('instance', instance.name), instance };
     }
     for (const gateway of vpc.natGateways.values()) {
       if (gateway.netns !== netns) continue;
-      return { kind: 'nat', reference: named('nat', gateway.name), gateway };
+      return { kind: 'nat', reference: renderReference('nat', gateway.name), gateway };
     }
   }
   throw new Error(`no thing has the network namespace ${netns}`);
@@ -60,15 +61,15 @@ export function podPlace(pod: Pod, node: Node): Place {
 }
 
 export function nodePlace(node: Node): Place {
-  return { kind: 'node', reference: named('node', node.name), node };
+  return { kind: 'node', reference: renderReference('node', node.name), node };
 }
 
 export function hostPlace(host: InternetHost): Place {
-  return { kind: 'host', reference: named('internet', host.name), host };
+  return { kind: 'host', reference: renderReference('internet', host.name), host };
 }
 
 export function gatewayReference(gateway: InternetGateway): string {
-  return named('igw', gateway.name);
+  return renderReference('igw', gateway.name);
 }
 
 /** The pod of its own address, if it runs on this node. */
@@ -115,9 +116,4 @@ export function known<T>(value: T | undefined, what: string): T {
 
 function nodeOf(cloud: Cloud, pod: Pod): Node {
   return known(cloud.cluster?.nodes.get(pod.node), `node ${pod.node}`);
-}
-
-/** As cloud.ts names its things. */
-function named(kind: ThingKind, name: string): string {
-  return kind === name ? kind : `${kind}/${name}`;
 }

@@ -2,8 +2,8 @@
  * From what stands to what is wanted: the one function behind up, change, repair and down.
  *
  * The kernel removes more than it is told: a namespace takes everything in it along, a link its addresses, routes and
- * neighbours, a last address all of its link's routes, a port that moves its entries of the forwarding table. What goes by itself is not removed again, and what
- * is wanted but went along is added again.
+ * neighbours, a last address all of its link's routes, a port that moves its entries of the forwarding table. What goes
+ * by itself is not removed again, and what is wanted but went along is added again.
  */
 
 import {
@@ -30,11 +30,12 @@ export function diff(from: KernelState, to: KernelState): Step[] {
   for (const [key, { object }] of from) {
     const wanted = to.get(key)?.object;
     if (wanted !== undefined && sameObject(object, wanted)) continue;
-    if (object.kind === 'netns' && (wanted === undefined || !changesInPlace(wanted))) {
+    // A namespace, a cable or a bridge changes by being made anew.
+    if (object.kind === 'netns') {
       goneNetns.add(object.netns);
-    } else if (object.kind === 'veth' && (wanted === undefined || !changesInPlace(wanted))) {
+    } else if (object.kind === 'veth') {
       for (const end of object.ends) goneLinks.add(linkKey(end.netns, end.link));
-    } else if (object.kind === 'bridge' && (wanted === undefined || !changesInPlace(wanted))) {
+    } else if (object.kind === 'bridge') {
       goneLinks.add(linkKey(object.netns, object.link));
     } else if (object.kind === 'address') {
       touchedLinks.add(linkKey(object.netns, object.link));
@@ -127,11 +128,6 @@ function linksWithAnotherFirstAddress(from: KernelState, to: KernelState): Set<s
 /** Equal in every field, whatever the order in which the fields were written. */
 function sameObject(a: KernelObject, b: KernelObject): boolean {
   return canonical(a) === canonical(b);
-}
-
-/** Whether the kernel can turn an object of this kind into the wanted one without removing it first. */
-function changesInPlace(object: KernelObject): boolean {
-  return object.kind !== 'veth' && object.kind !== 'bridge' && object.kind !== 'netns';
 }
 
 function canonical(object: KernelObject): string {

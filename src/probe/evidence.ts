@@ -3,12 +3,14 @@
 import { internetLink, UPLINK } from '../aws/internet-gateway.ts';
 import { portName } from '../aws/network-interface.ts';
 import type { Ipv4 } from '../base/ip.ts';
+import { renderReference } from '../base/reference.ts';
 import type { Cloud, Thing } from '../cloud.ts';
 import { linkKey } from '../kernel/state.ts';
 import { hostLink, INTERNET_NETNS } from '../internet/host.ts';
 import { podReference } from '../k8s/pod.ts';
 import { answers, type Capture, firstPacket, sightings } from '../observe/journey.ts';
 import type { Packet } from '../observe/pcap.ts';
+import { protocolOf } from './request.ts';
 import type { Ask } from './script.ts';
 
 export interface Evidence {
@@ -27,7 +29,7 @@ export function landmarks(cloud: Cloud): Map<string, string> {
     for (const eni of vpc.interfaces) marks.set(linkKey(vpc.netns, portName(eni)), eni.thing);
     const igw = vpc.internetGateway;
     if (igw === undefined) continue;
-    const reference = igw.name === 'igw' ? 'igw' : `igw/${igw.name}`;
+    const reference = renderReference('igw', igw.name);
     marks.set(linkKey(vpc.netns, UPLINK), reference);
     marks.set(linkKey(INTERNET_NETNS, internetLink(igw)), reference);
   }
@@ -66,8 +68,7 @@ export function readEvidence(
   captures: readonly Capture[],
   { request, ports, token }: Ask,
 ): Evidence {
-  const protocol =
-    request.kind === 'http' ? 'tcp' : request.kind === 'ping' ? 'icmp' : request.kind;
+  const protocol = protocolOf(request.kind);
   // A thing with several cards sends with the address of the one that its routes choose.
   const find = (sourcePorts: typeof ports | undefined): Packet | undefined =>
     sourceAddresses(cloud, request)
@@ -83,19 +84,16 @@ export function readEvidence(
       )
       .find((packet) => packet !== undefined);
   // A node translates its own packets too, to its own address and another port, before any capture sees them.
-  const isNode = [...(cloud.cluster?.nodes.values() ?? [])].some(
-    (node) => node.netns === request.from.netns,
+  const nodes = new Map(
+    [...(cloud.cluster?.nodes.values() ?? [])].map((node) => [String(node.netns), node.name]),
   );
-  const first = find(ports) ?? (isNode ? find(undefined) : undefined);
+  const home = nodes.get(request.from.netns);
+  const first = find(ports) ?? (home === undefined ? undefined : find(undefined));
   const path: string[] = [request.from.reference];
   if (first === undefined) {
     return { path, first: undefined, last: undefined, roundTripMs: undefined };
   }
   const seen = sightings(captures, first);
-  const nodes = new Map(
-    [...(cloud.cluster?.nodes.values() ?? [])].map((node) => [String(node.netns), node.name]),
-  );
-  const home = nodes.get(request.from.netns);
   const pass = (reference: string | undefined): void => {
     // A pod on its node's own network is the node, as far as packets go.
     const isHome = path.length === 1 && home !== undefined && reference === `node/${home}`;

@@ -17,6 +17,12 @@ export interface Request {
   readonly text: string;
 }
 
+/** What a request is on the wire. */
+export function protocolOf(kind: RequestKind): 'tcp' | 'udp' | 'icmp' {
+  if (kind === 'http') return 'tcp';
+  return kind === 'ping' ? 'icmp' : kind;
+}
+
 /** Reports `unknown-endpoint` and `probe-target`. */
 export function resolveRequest(
   probe: ProbeSpec,

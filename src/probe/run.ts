@@ -18,7 +18,7 @@ import { readArchive } from './archive.ts';
 import { capturePlaces, type Evidence, landmarks, readEvidence } from './evidence.ts';
 import { findDifferences } from './compare.ts';
 import { type Outcome, readOutcome } from './outcome.ts';
-import { type Request, resolveRequest } from './request.ts';
+import { protocolOf, type Request, resolveRequest } from './request.ts';
 import { type Ask, renderByHand, renderProbeScript } from './script.ts';
 
 export interface ProbeResult {
@@ -78,7 +78,7 @@ export async function runGroup(
     });
     const evidence = readEvidence(cloud, marks, captures, ask);
     const judgement = judge(cloud, {
-      protocol: request.kind === 'http' ? 'tcp' : request.kind === 'ping' ? 'icmp' : request.kind,
+      protocol: protocolOf(request.kind),
       from: request.from,
       destination: request.destination,
       port: request.port,

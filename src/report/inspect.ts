@@ -1,5 +1,6 @@
 /** A whole lab in tables: what stands in its VPCs, who runs where, and by which address each is reached. */
 
+import { renderReference } from '../base/reference.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
 import type { RouteTarget } from '../aws/route-table.ts';
 import type { Vpc } from '../aws/vpc.ts';
@@ -43,9 +44,7 @@ function vpcSections(vpc: Vpc): Section[] {
     return [`nat/${nat.name}`, address, elastic ?? '', nat.eni.subnet.name, nat.netns];
   });
   const gateway =
-    igw === undefined
-      ? []
-      : [[igw.name === 'igw' ? 'igw' : `igw/${igw.name}`, '', '', '', igw.netns]];
+    igw === undefined ? [] : [[renderReference('igw', igw.name), '', '', '', igw.netns]];
   return [
     {
       title: `vpc/${vpc.name} ${vpc.cidrs.join(', ')}`,
@@ -141,7 +140,7 @@ function shortEni(eni: NetworkInterface): string {
 function renderTarget(target: RouteTarget): string {
   switch (target.kind) {
     case 'igw':
-      return target.name === 'igw' ? 'igw' : `igw/${target.name}`;
+      return renderReference('igw', target.name);
     case 'nat':
       return `nat/${target.name}`;
     case 'eni':
