@@ -6,7 +6,7 @@ import type { NetworkInterface } from '../aws/network-interface.ts';
 import type { Vpc } from '../aws/vpc.ts';
 import type { Cidr, Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
-import type { Cloud, Thing, ThingKind } from '../cloud.ts';
+import type { Cloud, Thing } from '../cloud.ts';
 import type { Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import type { InternetHost } from '../internet/host.ts';
