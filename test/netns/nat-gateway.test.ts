@@ -236,7 +236,11 @@ t.test('NAT-05 nothing but TCP, UDP and ICMP passes, from ports above 1023', asy
 
 t.test('NAT-05 fragments of TCP and ICMP are dropped, those of UDP pass', async (t) => {
   await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
-    await lab.in('internet/server', 'setsid socat UDP-LISTEN:9000,fork PIPE >/dev/null 2>&1 &');
+    // Each datagram by itself: UDP-LISTEN may hand two that come at once to whoever was first.
+    await lab.in(
+      'internet/server',
+      'setsid socat -b 8192 UDP-RECVFROM:9000,fork PIPE >/dev/null 2>&1 &',
+    );
     await lab.poll(
       async () => lab.out('internet/server', 'ss -Hlun'),
       (listening) => listening.includes(':9000 '),
