@@ -4,9 +4,10 @@
 import { readFileSync } from 'node:fs';
 
 import { type Diagnostic, InputError, nearest, sortDiagnostics } from './base/diagnostic.ts';
-import { type Invocation, parse, type SplitWords, splitWords, VERBS } from './commands/grammar.ts';
+import { type Invocation, parse, type SplitWords, splitWords } from './commands/grammar.ts';
 import { OVERVIEW } from './commands/overview.ts';
 import { openTerminal, type Terminal } from './commands/terminal.ts';
+import { VERBS } from './commands/verbs.ts';
 
 const EXIT = { differs: 1, input: 2, machine: 3, exec: 125, interrupted: 130 } as const;
 
@@ -69,6 +70,20 @@ async function run(invocation: Invocation): Promise<number> {
       return (await import('./commands/validate.ts')).validate(invocation, terminal);
     case 'list':
       return (await import('./commands/list.ts')).list(terminal);
+    case 'verify':
+      return (await import('./commands/verify.ts')).verify(invocation, terminal);
+    case 'repair':
+      return (await import('./commands/repair.ts')).repair(invocation, terminal);
+    case 'capture':
+      return (await import('./commands/capture.ts')).capture(invocation, terminal);
+    case 'graph':
+      return (await import('./commands/graph.ts')).graph(invocation, terminal);
+    case 'doctor':
+      return (await import('./commands/doctor.ts')).doctor(terminal);
+    case 'schema':
+      return (await import('./commands/schema.ts')).schema(terminal);
+    case 'completion':
+      return (await import('./commands/completion.ts')).completion(invocation, terminal);
   }
 }
 

@@ -2,72 +2,19 @@
  * The command line's grammar: which words mean what. Nothing is done here.
  *
  * The first word is a verb, or else a lab (`hoplab scenario-4` is `hoplab run scenario-4`). What stands behind the thing
- * of `exec` belongs to the program that is to run, its flags too; it is cut off before yargs sees it.
+ * of `exec` belongs to the program that is to run, its flags too; it is cut off before yargs sees it, as is the filter of
+ * `capture` behind `--`.
  */
 
-import yargs, { type Argv } from 'yargs';
-
-import { type Diagnostic, InputError, nearest } from '../base/diagnostic.ts';
-
-export type Verb =
-  | { readonly verb: 'help'; readonly text: string }
-  | { readonly verb: 'run' | 'up'; readonly lab: string; readonly set: readonly string[] }
-  | { readonly verb: 'down'; readonly lab: string | undefined; readonly all: boolean }
-  | { readonly verb: 'ps' | 'list' }
-  | {
-      readonly verb: 'inspect' | 'shell';
-      readonly thing: string | undefined;
-      readonly lab: string | undefined;
-    }
-  | {
-      readonly verb: 'probe';
-      readonly probes: readonly string[];
-      readonly lab: string | undefined;
-      readonly every: string | undefined;
-    }
-  | {
-      readonly verb: 'exec';
-      readonly thing: string;
-      readonly command: readonly [string, ...string[]];
-      readonly lab: string | undefined;
-    }
-  | {
-      readonly verb: 'plan';
-      readonly lab: string;
-      readonly format: PlanFormat;
-      readonly set: readonly string[];
-    }
-  | { readonly verb: 'validate'; readonly lab: string; readonly set: readonly string[] };
-
-export const PLAN_FORMATS = ['text', 'sh', 'json'] as const;
-export type PlanFormat = (typeof PLAN_FORMATS)[number];
+import { InputError, nearest } from '../base/diagnostic.ts';
+import { problem, USAGE, VALUES_OF_FLAG, type Verb, VERBS, verbs } from './verbs.ts';
 
 export type Invocation = Verb & { readonly json: boolean; readonly verbose: boolean };
-
-/** Each verb with its words, as the help and the messages show them. */
-const USAGE = {
-  run: 'run <lab>',
-  up: 'up <lab>',
-  down: 'down [lab]',
-  ps: 'ps',
-  inspect: 'inspect [thing]',
-  probe: 'probe [probes..]',
-  exec: 'exec <thing>',
-  shell: 'shell [thing]',
-  plan: 'plan <lab>',
-  validate: 'validate <lab>',
-  list: 'list',
-} as const;
-
-export const VERBS: readonly string[] = Object.keys(USAGE);
-
-/** Flags that take the next word as their value. */
-const VALUED = ['-l', '--lab', '--set', '--format', '--every'];
 
 export interface SplitWords {
   /** What yargs is to read, verb first. */
   readonly words: readonly string[];
-  /** The program of `exec` with its arguments. */
+  /** The program of `exec` with its arguments, the filter of `capture`. */
   readonly command: readonly string[];
   readonly verb: string | undefined;
   /** The first word was no verb, so it is taken for a lab. */
@@ -85,6 +32,11 @@ export function splitWords(argv: readonly string[]): SplitWords {
     return { words: ['run', word, ...flags, ...rest], command: [], verb: 'run', isImplied: true };
   }
   const split = { verb: word, isImplied: false };
+  if (word === 'capture') {
+    const end = rest.includes('--') ? rest.indexOf('--') : rest.length;
+    const words = [word, ...flags, ...rest.slice(0, end)];
+    return { ...split, words, command: rest.slice(end + 1) };
+  }
   if (word !== 'exec') return { ...split, words: [word, ...flags, ...rest], command: [] };
   const thing = nextWord(rest, 0);
   // No program begins with a dash: what does, is still for us.
@@ -101,7 +53,7 @@ function nextWord(argv: readonly string[], from: number): number {
     if (word === undefined || word === '--' || !word.startsWith('-') || word === '-') {
       return Math.min(index, argv.length);
     }
-    index += VALUED.includes(word) ? 2 : 1;
+    index += 1 + (VALUES_OF_FLAG[word] ?? 0);
   }
 }
 
@@ -111,7 +63,7 @@ export async function parse(split: SplitWords, version: string): Promise<Invocat
   const found = (value: Verb): void => {
     verb = value;
   };
-  const parser = verbs(split, found)
+  const parser = verbs(split.command, found)
     .scriptName('hoplab')
     .usage('hoplab <lab>\nhoplab <verb> …')
     .option('json', { type: 'boolean', default: false, describe: 'one JSON document' })
@@ -119,7 +71,7 @@ export async function parse(split: SplitWords, version: string): Promise<Invocat
       alias: 'v',
       type: 'boolean',
       default: false,
-      describe: 'exec: show the command behind it',
+      describe: 'show the command behind it; of verify the raw lines',
     })
     .help('help')
     .alias('help', 'h')
@@ -149,120 +101,10 @@ export async function parse(split: SplitWords, version: string): Promise<Invocat
   return { ...verb, json, verbose };
 }
 
-function verbs({ command }: SplitWords, found: (verb: Verb) => void): Argv {
-  const lab = (y: Argv) =>
-    y.positional('lab', {
-      type: 'string',
-      demandOption: true,
-      describe: 'a directory with a lab.yaml, or a name under labs/',
-    });
-  const patched = (y: Argv) =>
-    lab(y).option('set', {
-      type: 'string',
-      array: true,
-      default: [] as string[],
-      requiresArg: true,
-      describe: 'PATH=VALUE: change the lab without editing it',
-    });
-  const which = (y: Argv) =>
-    y.option('lab', {
-      alias: 'l',
-      type: 'string',
-      requiresArg: true,
-      describe: 'which lab, where several are up (or HOPLAB_LAB)',
-      coerce: (value: string | string[] | undefined) => [value].flat().at(-1),
-    });
-  const thing = (y: Argv) =>
-    which(y).positional('thing', { type: 'string', describe: 'pod/web, node/node-1, igw, …' });
-  return yargs()
-    .command(USAGE.run, 'build a lab, send its probes, report; it stays up', patched, (args) => {
-      found({ verb: 'run', lab: args.lab, set: args.set });
-    })
-    .command(USAGE.up, 'build a lab, or change the one that is up', patched, (args) => {
-      found({ verb: 'up', lab: args.lab, set: args.set });
-    })
-    .command(
-      USAGE.down,
-      'take a lab down, and everything in it',
-      (y) =>
-        y
-          .positional('lab', { type: 'string', describe: 'the lab; else the only one up' })
-          .option('all', { type: 'boolean', default: false, describe: 'every lab that is up' })
-          .option('l', { type: 'string', describe: 'the same as naming the lab' }),
-      (args) => {
-        found({ verb: 'down', lab: args.lab ?? args.l, all: args.all });
-      },
-    )
-    .command(
-      USAGE.ps,
-      'the labs that are up',
-      (y) => y,
-      () => {
-        found({ verb: 'ps' });
-      },
-    )
-    .command(USAGE.inspect, 'what is in a lab, or what a thing is', thing, (args) => {
-      found({ verb: 'inspect', thing: args.thing, lab: args.lab });
-    })
-    .command(
-      USAGE.probe,
-      'send the probes of the lab that is up again',
-      (y) =>
-        which(y)
-          .positional('probes', { type: 'string', array: true, default: [] as string[] })
-          .option('every', { type: 'string', requiresArg: true, describe: 'again and again: 1s' }),
-      (args) => {
-        found({ verb: 'probe', probes: args.probes, lab: args.lab, every: args.every });
-      },
-    )
-    .command(
-      USAGE.exec,
-      'run a program inside a thing: exec pod/web -- ip route',
-      (y) => thing(y).demandOption('thing'),
-      (args) => {
-        const [program, ...rest] = command;
-        if (program === undefined) {
-          throw new InputError([
-            problem(
-              'no program to run',
-              `write it behind the thing: npx hoplab exec ${args.thing} -- ip route; or open a shell: npx hoplab shell ${args.thing}`,
-            ),
-          ]);
-        }
-        found({ verb: 'exec', thing: args.thing, command: [program, ...rest], lab: args.lab });
-      },
-    )
-    .command(USAGE.shell, 'a shell in the lab, or inside a thing', thing, (args) => {
-      found({ verb: 'shell', thing: args.thing, lab: args.lab });
-    })
-    .command(
-      USAGE.plan,
-      'what would be done; needs no root, builds nothing',
-      (y) =>
-        patched(y).option('format', {
-          choices: PLAN_FORMATS,
-          default: 'text' as const,
-          describe: 'for people, for a shell, for programs',
-        }),
-      (args) => {
-        const format = args['json'] === true ? 'json' : args.format;
-        found({ verb: 'plan', lab: args.lab, format, set: args.set });
-      },
-    )
-    .command(USAGE.validate, 'whether the files of a lab are well-formed', patched, (args) => {
-      found({ verb: 'validate', lab: args.lab, set: args.set });
-    })
-    .command(
-      USAGE.list,
-      'the labs, and the question that each asks',
-      (y) => y,
-      () => {
-        found({ verb: 'list' });
-      },
-    );
-}
-
-const FLAGS = ['--lab', '--set', '--json', '--verbose', '--all', '--every', '--format', '--help'];
+const FLAGS = [
+  ...['--lab', '--set', '--json', '--verbose', '--all', '--every', '--format', '--help'],
+  ...['--path', '--write', '--count', '--duration'],
+];
 
 /** yargs' message in our words, with the nearest flag where one was misspelt. */
 function usageError(message: string, { verb }: SplitWords): InputError {
@@ -284,8 +126,4 @@ function usageError(message: string, { verb }: SplitWords): InputError {
   }
   const [first = message, ...others] = message.trim().split(/\n\s*/);
   return new InputError([problem([first, ...others].join(' '), `see ${help}`)]);
-}
-
-function problem(what: string, hint: string): Diagnostic {
-  return { severity: 'error', code: 'usage', at: undefined, what, hint };
 }

@@ -6,8 +6,9 @@ import { renderScript } from '../kernel/render.ts';
 import { EMPTY, type KernelState } from '../kernel/state.ts';
 import { commandsFor, type Lab, load } from '../pipeline.ts';
 import { renderPlan } from '../report/plan.ts';
-import type { PlanFormat } from './grammar.ts';
+
 import type { Terminal } from './terminal.ts';
+import type { PlanFormat } from './verbs.ts';
 
 export async function plan(
   args: { lab: string; format: PlanFormat; set: readonly string[] },

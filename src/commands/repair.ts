@@ -1,0 +1,5 @@
+import type { Terminal } from './terminal.ts';
+
+export function repair(_args: unknown, _terminal: Terminal): number {
+  throw new Error('not built yet');
+}
