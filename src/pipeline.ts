@@ -19,7 +19,7 @@ import {
   readPrograms,
   shorten,
 } from './host/lab-files.ts';
-import { withLock } from './host/lock.ts';
+import { type Lock, withLock } from './host/lock.ts';
 import { findSandbox, killSandbox, type Sandbox, startSandbox } from './host/sandbox.ts';
 import { type LabRecord, LabStore } from './host/store.ts';
 import { writeThings } from './host/thing-index.ts';
@@ -159,7 +159,7 @@ export interface Converged {
 function whileLocked<Result>(
   store: LabStore,
   progress: Progress,
-  work: () => Promise<Result>,
+  work: (lock: Lock) => Promise<Result>,
 ): Promise<Result> {
   const onWait = (): void => {
     progress.note(`waiting for another command that is changing ${store.name}`);
@@ -170,7 +170,7 @@ function whileLocked<Result>(
 /** Builds the lab, or turns the one that is up into what its files say now. */
 export async function up(lab: Lab, progress: Progress): Promise<Converged> {
   const store = new LabStore(lab.name);
-  return whileLocked(store, progress, async () => {
+  return whileLocked(store, progress, async (lock) => {
     let sandbox = await findSandbox(store);
     if (sandbox !== undefined) checkDirectory(store, lab);
     if (sandbox !== undefined && store.journal !== 'committed') {
@@ -191,7 +191,7 @@ export async function up(lab: Lab, progress: Progress): Promise<Converged> {
       since: (wasUp ? store.readRecord()?.since : undefined) ?? new Date().toISOString(),
     });
     writeThings(store, lab.cloud.things.values());
-    const steps = await converge(store, sandbox, lab.state, progress);
+    const steps = await converge(store, sandbox, lab.state, progress, lock);
     return { sandbox, steps, wasUp };
   });
 }
@@ -202,6 +202,7 @@ async function converge(
   sandbox: Sandbox,
   state: KernelState,
   progress: Progress,
+  lock: Lock,
 ): Promise<Step[]> {
   const from = store.journal === 'none' ? EMPTY : store.readPlan();
   const { steps, commands } = commandsFor(from, state);
@@ -213,7 +214,7 @@ async function converge(
     from.size === 0 ? `building ${steps.length} objects` : `changing ${steps.length} objects`,
   );
   store.write('journal', 'building\n');
-  await apply(sandbox, commands);
+  await apply(sandbox, commands, lock);
   store.writePlan(state);
   store.write('journal', 'committed\n');
   return steps;
@@ -270,15 +271,15 @@ export async function probe(
     if (asked.length === 0) continue;
     const changed = lab.experiments.get(name);
     if (changed === undefined) throw new Error(`experiment ${name} was planned with its lab`);
-    const results = await whileLocked(store, progress, async () => {
+    const results = await whileLocked(store, progress, async (lock) => {
       await checkStanding(store, sandbox);
       progress.step(`experiment ${name}`);
-      await converge(store, sandbox, changed.state, progress);
+      await converge(store, sandbox, changed.state, progress, lock);
       try {
         const at = where.in('experiments', name, 'probes');
         return await runGroup(changed.cloud, sandbox, asked, at);
       } finally {
-        await converge(store, sandbox, lab.state, progress);
+        await converge(store, sandbox, lab.state, progress, lock);
       }
     });
     groups.push({ experiment: name, about, changes, cloud: changed.cloud, results });

@@ -10,18 +10,23 @@ import { type Command, PHASES } from '../kernel/command.ts';
 import { renderCommand } from '../kernel/render.ts';
 import { ShellSession } from './exec.ts';
 import { KernelError } from './kernel-error.ts';
+import type { Lock } from './lock.ts';
 import { enter, type Sandbox } from './sandbox.ts';
 
 const WORKERS = 2;
 /** What starting a process costs, in lines of a batch. */
 const PROCESS_COST = 30;
 
-export async function apply(sandbox: Sandbox, commands: readonly Command[]): Promise<void> {
+export async function apply(
+  sandbox: Sandbox,
+  commands: readonly Command[],
+  lock: Lock,
+): Promise<void> {
   if (commands.length === 0) return;
   const count = commands.length < 4 ? 1 : WORKERS;
   const sessions = Array.from(
     { length: count },
-    () => new ShellSession(enter(sandbox, ['sh', '-s'])),
+    () => new ShellSession(enter(sandbox, ['sh', '-s']), lock.fd),
   );
   try {
     for (const phase of PHASES) {
@@ -34,7 +39,8 @@ export async function apply(sandbox: Sandbox, commands: readonly Command[]): Pro
           const session = sessions[index];
           if (session === undefined || list.length === 0) return undefined;
           const script = list.map(
-            ({ command, id }) => `echo @${id} >&2\n${renderCommand(command, ' || exit 9')}`,
+            ({ command, id }) =>
+              `echo @${id} >&2\n${renderCommand(withoutLock(command), ' || exit 9')}`,
           );
           return session.script(script.join('\n'));
         }),
@@ -46,6 +52,13 @@ export async function apply(sandbox: Sandbox, commands: readonly Command[]): Pro
   } finally {
     await Promise.all(sessions.map((session) => session.end()));
   }
+}
+
+/** A process that lives on would keep the lock for as long as it lives; the shell has it as file descriptor 3. */
+function withoutLock(command: Command): Command {
+  return command.leavesProcess === true
+    ? { ...command, shell: `{ ${command.shell}; } 3>&-` }
+    : command;
 }
 
 /** The largest first, each to whoever has least to do. */

@@ -1,7 +1,7 @@
 /** The one place that starts processes: argument lists, never a shell's parsing of ours. */
 
 import { constants } from 'node:os';
-import type { Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 
 import { execa } from 'execa';
 
@@ -11,16 +11,26 @@ export interface Finished {
   readonly stderr: string;
 }
 
-/** Runs to the end; a failing exit code is a result, a program that is not there is an error (exit code 127). */
+/**
+ * Runs to the end; a failing exit code is a result, a program that is not there is an error (exit code 127). `inherit` is
+ * an open file that the program gets as its file descriptor 3.
+ */
 export async function run(
   argv: readonly [string, ...string[]],
-  options: { input?: string | undefined } = {},
+  options: { input?: string | undefined; inherit?: number } = {},
 ): Promise<Finished> {
   const [file, ...args] = argv;
+  const { input, inherit } = options;
   const result = await execa(file, args, {
     reject: false,
     stripFinalNewline: false,
-    ...(options.input === undefined ? { stdin: 'ignore' } : { input: options.input }),
+    stdio: [
+      input === undefined ? 'ignore' : 'pipe',
+      'pipe',
+      'pipe',
+      ...(inherit === undefined ? [] : [{ value: inherit as 3 }]),
+    ],
+    ...(input === undefined ? {} : { input }),
   });
   return {
     exitCode: result.exitCode ?? (result.signal === undefined ? 127 : 128),
@@ -68,9 +78,15 @@ export class ShellSession {
   #waiting: (() => void) | undefined;
   #ended = false;
 
-  constructor(argv: readonly [string, ...string[]]) {
+  /** `inherit` is an open file that the shell, and whatever it starts, keeps open. */
+  constructor(argv: readonly [string, ...string[]], inherit?: number) {
     const [file, ...args] = argv;
-    const child = execa(file, args, { reject: false, buffer: false, stdin: 'pipe' });
+    const more = inherit === undefined ? [] : [{ value: inherit as 3 }];
+    const child = execa(file, args, {
+      reject: false,
+      buffer: false,
+      stdio: ['pipe', 'pipe', 'pipe', ...more],
+    });
     this.#stdin = child.stdin;
     child.stdout.on('data', (chunk: Buffer) => {
       this.#stdout += chunk.toString();
@@ -125,6 +141,32 @@ export class ShellSession {
       this.#waiting = undefined;
     }
   }
+}
+
+export interface Streaming {
+  readonly stdout: Readable;
+  readonly stderr: Readable;
+  /** The exit code, 128 and more for a signal. */
+  readonly ended: Promise<number>;
+  stop(): void;
+}
+
+/** A program whose output is read while it runs; `stop` asks it to end (SIGTERM). */
+export function startStreaming(argv: readonly [string, ...string[]]): Streaming {
+  const [file, ...args] = argv;
+  const child = execa(file, args, {
+    reject: false,
+    buffer: false,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  return {
+    stdout: child.stdout,
+    stderr: child.stderr,
+    ended: child.then((result) => result.exitCode ?? 128),
+    stop: () => {
+      child.kill('SIGTERM');
+    },
+  };
 }
 
 /** Like `run`, for output that is not text; what the program says on standard error is lost. */

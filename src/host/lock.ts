@@ -1,42 +1,44 @@
 /**
- * The write lock of a lab: up, down and the building part of run hold it; exec, shell and probe do not.
+ * The write lock of a lab: up, down, repair and the building part of run hold it; exec, shell, capture and probe do not.
  *
- * It is the kernel's (flock), held by a small shell whose standard input is our pipe: when we end, however we end, the
- * shell reads the end of its input, and the lock is free.
+ * It is the kernel's (flock) and belongs to the open file, not to us: the shells that change the lab inherit that file.
+ * When we end, however we end, the lock is free once the last of them has ended too, and never while one still writes.
  */
 
-import { ShellSession } from './exec.ts';
+import { closeSync, openSync } from 'node:fs';
+
+import { run } from './exec.ts';
 import { MachineError } from './machine-error.ts';
 import type { LabStore } from './store.ts';
 
-// flock ends with 1 when somebody else has the lock, with another code when it can't be had at all.
-const HOLD = `exec 8>"$1"
-flock -n 8 || { [ $? = 1 ] || exit; echo waiting; flock 8 || exit; }
-echo held
-read -r _`;
+/** A lock that is held: the open file, for whoever must keep it held. */
+export interface Lock {
+  readonly fd: number;
+}
 
 export async function withLock<Result>(
   store: LabStore,
   onWait: () => void,
-  work: () => Promise<Result>,
+  work: (lock: Lock) => Promise<Result>,
 ): Promise<Result> {
   store.create();
-  const holder = new ShellSession(['sh', '-c', HOLD, 'sh', store.path('lock')]);
-  let line = await holder.line();
-  if (line === 'waiting') {
-    onWait();
-    line = await holder.line();
-  }
-  if (line !== 'held') {
-    await holder.end();
-    throw new MachineError(
-      `the lock of ${store.name} can't be taken: ${holder.stderr.trim()}`,
-      `look at ${store.path('lock')}; flock comes with util-linux`,
-    );
-  }
+  const fd = openSync(store.path('lock'), 'w');
   try {
-    return await work();
+    // flock(1) locks the file that it was handed as its third, and that is ours: the lock stays when flock ends. It ends
+    // with 1 when somebody else has the lock, with another code when it can't be had at all.
+    let result = await run(['flock', '--nonblock', '3'], { inherit: fd });
+    if (result.exitCode === 1) {
+      onWait();
+      result = await run(['flock', '3'], { inherit: fd });
+    }
+    if (result.exitCode !== 0) {
+      throw new MachineError(
+        `the lock of ${store.name} can't be taken: ${result.stderr.trim()}`,
+        `look at ${store.path('lock')}; flock comes with util-linux`,
+      );
+    }
+    return await work({ fd });
   } finally {
-    await holder.end();
+    closeSync(fd);
   }
 }

@@ -20,6 +20,8 @@ export interface Sandbox {
 }
 
 const INIT = fileURLToPath(new URL('sandbox-init.sh', import.meta.url));
+/** A foreground process of ours; nobody waits for what it would still do. */
+const END_WITH_PARENT = ['setpriv', '--pdeathsig', 'KILL'] as const;
 const START_TIMEOUT_MS = 10_000;
 const POLL_MS = 3;
 
@@ -96,8 +98,10 @@ export async function killSandbox(store: LabStore): Promise<void> {
 }
 
 /**
- * The argument list that runs a program inside. The first thing inside compares the token, so that a pid which meanwhile
- * belongs to somebody else is not entered for good.
+ * The argument list that runs a program inside. It ends when we end, however we end: each of the two processes in
+ * between asks the kernel for SIGKILL at its parent's death, and then looks whether that parent is still there (to a
+ * process inside, a parent outside of the pid namespace is number 0). The first thing inside also compares the token, so
+ * that a pid which meanwhile belongs to somebody else is not entered for good.
  */
 export function enter(
   sandbox: Sandbox,
@@ -105,6 +109,11 @@ export function enter(
 ): [string, ...string[]] {
   const user = isRoot() ? [] : ['-U', '--preserve-credentials'];
   return [
+    ...END_WITH_PARENT,
+    'sh',
+    '-c',
+    '[ "$PPID" = "$0" ] && exec "$@"',
+    String(process.pid),
     'nsenter',
     '-t',
     String(sandbox.pid),
@@ -115,10 +124,19 @@ export function enter(
     '-i',
     '-u',
     '--',
+    ...END_WITH_PARENT,
     'sh',
     '-c',
-    'read -r t </run/hoplab/token && [ "$t" = "$0" ] && exec "$@"; echo "hoplab: this is not the lab that was meant" >&2; exit 125',
+    '[ "$PPID" = 0 ] || exit; read -r t </run/hoplab/token && [ "$t" = "$0" ] && exec "$@"; echo "hoplab: this is not the lab that was meant" >&2; exit 125',
     sandbox.token,
     ...argv,
   ];
+}
+
+/**
+ * The same for a script that starts programs in its background: it is the first process of a pid namespace of its own, so
+ * that all of them end with it.
+ */
+export function enterWithScript(sandbox: Sandbox, script: string): [string, ...string[]] {
+  return enter(sandbox, ['unshare', '--pid', '--fork', '--kill-child', 'sh', '-c', script]);
 }

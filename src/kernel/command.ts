@@ -17,6 +17,8 @@ export interface Command {
   readonly input?: readonly Line[] | undefined;
   /** A second command, run when the first one succeeded. */
   readonly then?: string | undefined;
+  /** It leaves a process behind, which must inherit nothing of ours. */
+  readonly leavesProcess?: boolean | undefined;
   /** For a command without input lines: why it runs. */
   readonly because?: Because | undefined;
   /** A sysctl's path to its cause: the shell line that writes it is no input line. */

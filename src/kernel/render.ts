@@ -88,7 +88,8 @@ export function render(steps: readonly Step[]): Command[] {
   commands.push(...renderIptables(steps), ...renderNft(steps));
 
   for (const { object, because, step } of of('daemon', 'add', 'change', 'remove')) {
-    commands.push({ phase: 3, shell: daemonLine(object, step.action), because });
+    const shell = daemonLine(object, step.action);
+    commands.push({ phase: 3, shell, leavesProcess: true, because });
   }
   for (const netns of touchedNetns(steps)) commands.push(...renderNetns(netns, steps, born));
 

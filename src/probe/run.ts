@@ -8,7 +8,7 @@ import { type Diagnostics, Diagnostics as DiagnosticList } from '../base/diagnos
 import type { NetnsName } from '../base/names.ts';
 import { type Cloud, findThing } from '../cloud.ts';
 import { runBinary } from '../host/exec.ts';
-import { enter, type Sandbox } from '../host/sandbox.ts';
+import { enterWithScript, type Sandbox } from '../host/sandbox.ts';
 import { judge, type Judgement } from '../judge/judge.ts';
 import type { Capture } from '../observe/journey.ts';
 import { decodePcap } from '../observe/pcap.ts';
@@ -62,7 +62,7 @@ export async function runGroup(
     ),
   );
   const script = renderProbeScript(asks, places, [...tracked]);
-  const files = readArchive(await runBinary(enter(sandbox, ['sh', '-c', script])));
+  const files = readArchive(await runBinary(enterWithScript(sandbox, script)));
   const text = (name: string): string => new TextDecoder().decode(files.get(name));
   const captures = places.map((place): Capture => readCapture(place, files, text));
   const marks = landmarks(cloud);

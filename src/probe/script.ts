@@ -28,7 +28,9 @@ export function renderProbeScript(
   conntrack: readonly NetnsName[],
 ): string {
   const lines = [
-    'd=$(mktemp -d /run/hoplab/probe.XXXXXX) && cd "$d" || exit 1',
+    // A directory is held locked by whoever uses it; one that is not was left by a command that was killed.
+    'for d in /run/hoplab/probe.*; do [ ! -d "$d" ] || flock -n "$d" rm -rf "$d"; done',
+    'd=$(mktemp -d /run/hoplab/probe.XXXXXX) && cd "$d" && exec 7<"$d" && flock -n 7 || exit 1',
     'trap \'rm -rf "$d"\' EXIT',
     'captures=',
   ];
