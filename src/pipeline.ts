@@ -10,7 +10,6 @@ import { join } from 'node:path';
 
 import { Diagnostics, InputError, sortDiagnostics, type Diagnostic } from './base/diagnostic.ts';
 import { type Cloud, resolveCloud } from './cloud.ts';
-import { apply } from './host/apply.ts';
 import {
   findLab,
   hasFile,
@@ -23,10 +22,8 @@ import { type Lock, withLock } from './host/lock.ts';
 import { findSandbox, killSandbox, type Sandbox, startSandbox } from './host/sandbox.ts';
 import { type LabRecord, LabStore } from './host/store.ts';
 import { writeThings } from './host/thing-index.ts';
-import type { Command } from './kernel/command.ts';
 import { diff, type Step } from './kernel/diff.ts';
-import { render } from './kernel/render.ts';
-import { EMPTY, type KernelState } from './kernel/state.ts';
+import type { KernelState } from './kernel/state.ts';
 import {
   type LabSource,
   type LabSpec,
@@ -41,6 +38,8 @@ import { planCloud } from './plan.ts';
 import { checkExperiment, checkProbes } from './probe/check.ts';
 import { runGroup } from './probe/run.ts';
 import type { GroupResult } from './report/probes.ts';
+import * as standing from './standing.ts';
+import { converge, type Progress, type Repaired, type Verified } from './standing.ts';
 
 /** A lab as it is wanted: what its files say, what that means, and the kernel state that stands for it. */
 export interface Lab {
@@ -135,21 +134,6 @@ function stopOnErrors(diagnostics: Diagnostics): void {
   if (diagnostics.hasErrors) throw new InputError(sortDiagnostics(diagnostics.list));
 }
 
-/** What would be done to an empty sandbox, or to the lab that is up. */
-export function commandsFor(
-  from: KernelState,
-  to: KernelState,
-): { steps: Step[]; commands: Command[] } {
-  const steps = diff(from, to);
-  return { steps, commands: render(steps) };
-}
-
-export interface Progress {
-  /** Called at the beginning of each piece of work. */
-  step(what: string): void;
-  note(what: string): void;
-}
-
 export interface Converged {
   readonly sandbox: Sandbox;
   readonly steps: readonly Step[];
@@ -173,11 +157,6 @@ export async function up(lab: Lab, progress: Progress): Promise<Converged> {
   return whileLocked(store, progress, async (lock) => {
     let sandbox = await findSandbox(store);
     if (sandbox !== undefined) checkDirectory(store, lab);
-    if (sandbox !== undefined && store.journal !== 'committed') {
-      progress.note(`${lab.name} was left half built; building it anew`);
-      await killSandbox(store);
-      sandbox = undefined;
-    }
     const wasUp = sandbox !== undefined;
     if (sandbox === undefined) {
       store.forget();
@@ -192,32 +171,9 @@ export async function up(lab: Lab, progress: Progress): Promise<Converged> {
     });
     writeThings(store, lab.cloud.things.values());
     const steps = await converge(store, sandbox, lab.state, progress, lock);
+    store.endExperiment();
     return { sandbox, steps, wasUp };
   });
-}
-
-/** From the committed state to the wanted one; the journal says when it is under way. */
-async function converge(
-  store: LabStore,
-  sandbox: Sandbox,
-  state: KernelState,
-  progress: Progress,
-  lock: Lock,
-): Promise<Step[]> {
-  const from = store.journal === 'none' ? EMPTY : store.readPlan();
-  const { steps, commands } = commandsFor(from, state);
-  if (steps.length === 0) {
-    store.write('journal', 'committed\n');
-    return steps;
-  }
-  progress.step(
-    from.size === 0 ? `building ${steps.length} objects` : `changing ${steps.length} objects`,
-  );
-  store.write('journal', 'building\n');
-  await apply(sandbox, commands, lock);
-  store.writePlan(state);
-  store.write('journal', 'committed\n');
-  return steps;
 }
 
 /** What a person may name of a lab's probes: the probes, the experiments and their probes. */
@@ -274,12 +230,14 @@ export async function probe(
     const results = await whileLocked(store, progress, async (lock) => {
       await checkStanding(store, sandbox);
       progress.step(`experiment ${name}`);
+      store.beginExperiment(name, lab.state);
       await converge(store, sandbox, changed.state, progress, lock);
       try {
         const at = where.in('experiments', name, 'probes');
         return await runGroup(changed.cloud, sandbox, asked, at);
       } finally {
         await converge(store, sandbox, lab.state, progress, lock);
+        store.endExperiment();
       }
     });
     groups.push({ experiment: name, about, changes, cloud: changed.cloud, results });
@@ -295,9 +253,9 @@ async function checkStanding(store: LabStore, sandbox: Sandbox): Promise<void> {
     code: 'lab-not-up',
     what:
       now?.token === sandbox.token
-        ? `the lab "${store.name}" was left half built`
+        ? `the lab "${store.name}" was cut off in mid-change`
         : `the lab "${store.name}" went down meanwhile`,
-    hint: `build it anew: npx hoplab up ${store.name}`,
+    hint: `complete it: npx hoplab up ${store.name}`,
   });
 }
 
@@ -309,6 +267,23 @@ function checkDirectory(store: LabStore, lab: Lab): void {
     what: `a lab named "${lab.name}" is up from another directory: ${record.directory}`,
     hint: `take it down first (npx hoplab down ${lab.name}), or rename this directory`,
   });
+}
+
+/** Waits for whoever changes the lab, then holds the kernel against what is to stand there. */
+export async function verify(
+  store: LabStore,
+  sandbox: Sandbox,
+  progress: Progress,
+): Promise<Verified> {
+  return whileLocked(store, progress, () => standing.verify(store, sandbox, progress));
+}
+
+export async function repair(
+  store: LabStore,
+  sandbox: Sandbox,
+  progress: Progress,
+): Promise<Repaired> {
+  return whileLocked(store, progress, (lock) => standing.repair(store, sandbox, progress, lock));
 }
 
 export async function down(store: LabStore, progress: Progress): Promise<boolean> {

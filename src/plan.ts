@@ -5,6 +5,7 @@ import { planInstance } from './aws/instance.ts';
 import { planNatGateway } from './aws/nat-gateway.ts';
 import { planVpc } from './aws/vpc.ts';
 import type { Diagnostics } from './base/diagnostic.ts';
+import { renderReference } from './base/reference.ts';
 import { addressMappings, type Cloud } from './cloud.ts';
 import { planNode } from './eks/node.ts';
 import { INTERNET_NETNS, planInternet } from './internet/host.ts';
@@ -28,7 +29,7 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
         link: internetLink(igw),
         via: TRANSIT_IGW,
         addresses: mappings.map((mapping) => mapping.public),
-        thing: `igw/${igw.name}`,
+        thing: renderReference('igw', igw.name),
       });
     }
     for (const nat of vpc.natGateways.values()) fragment.addAll(planNatGateway(nat));

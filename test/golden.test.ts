@@ -8,7 +8,8 @@ import t from 'tap';
 import { builtInLabs, readPrograms } from '../src/host/lab-files.ts';
 import { EMPTY } from '../src/kernel/state.ts';
 import { renderScript } from '../src/kernel/render.ts';
-import { commandsFor, load } from '../src/pipeline.ts';
+import { load } from '../src/pipeline.ts';
+import { commandsFor } from '../src/standing.ts';
 import { matchGolden } from './support/golden.ts';
 
 const GOLDEN = fileURLToPath(new URL('golden', import.meta.url));

@@ -15,6 +15,7 @@ import { because } from '../base/because.ts';
 import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
 import { netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
+import { hostNetns } from '../kernel/netns.ts';
 import { hostSysctls, routerSysctls } from '../kernel/sysctl.ts';
 import { ipv4Schema, portSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
@@ -132,7 +133,7 @@ export function planInstance(instance: Instance): Fragment {
   const fragment = new Fragment()
     .add(
       why,
-      { kind: 'netns', netns, defaultRules: true },
+      ...hostNetns(netns),
       ...(forwards ? routerSysctls(netns, links) : hostSysctls(netns, links)),
       ...instance.ports.map(
         (port) =>

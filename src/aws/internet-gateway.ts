@@ -16,7 +16,9 @@ import { because } from '../base/because.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
 import { type Cidr, type Ipv4, ipv4 } from '../base/ip.ts';
 import { linkName, macAddress, type NetnsName } from '../base/names.ts';
+import { renderReference } from '../base/reference.ts';
 import { Fragment } from '../kernel/fragment.ts';
+import { hostNetns } from '../kernel/netns.ts';
 import { MAIN_TABLE } from '../kernel/state.ts';
 import { linkSysctl, routerSysctls, sysctl } from '../kernel/sysctl.ts';
 
@@ -60,7 +62,7 @@ export function planInternetGateway(
   },
 ): Fragment {
   const { netns } = gateway;
-  const why = because('internet-gateway', `igw/${gateway.name}`, gateway.at);
+  const why = because('internet-gateway', renderReference('igw', gateway.name), gateway.at);
   const inside = { here: macAddress(`${netns}/inside`), there: macAddress(`${netns}/uplink`) };
   const outside = { here: macAddress(`${netns}/outside`), there: macAddress(`${netns}/isp`) };
   const route = (destination: Cidr | 'default', via: Ipv4, link: string) =>
@@ -80,7 +82,7 @@ export function planInternetGateway(
   const fragment = new Fragment()
     .add(
       why,
-      { kind: 'netns', netns, defaultRules: true },
+      ...hostNetns(netns),
       {
         kind: 'veth',
         ends: [

@@ -20,6 +20,7 @@ import { because } from '../base/because.ts';
 import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
 import { netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
+import { hostNetns } from '../kernel/netns.ts';
 import type { NftChain, NftSet } from '../kernel/state.ts';
 import { routerSysctls, sysctl } from '../kernel/sysctl.ts';
 import { durationSchema, ipv4Schema } from '../source/scalar.ts';
@@ -146,7 +147,7 @@ export function planNatGateway(gateway: NatGateway): Fragment {
   return new Fragment()
     .add(
       why,
-      { kind: 'netns', netns, defaultRules: true },
+      ...hostNetns(netns),
       ...routerSysctls(netns, [eni.link]),
       // A forgotten connection stays forgotten: it is not picked up again in its middle.
       sysctl(netns, 'net/netfilter/nf_conntrack_tcp_loose', 0),
@@ -172,8 +173,8 @@ export function planNatGateway(gateway: NatGateway): Fragment {
         'ct state established,related accept',
         'ct state invalid meta l4proto tcp counter name "IdleTimeoutCount" reject with tcp reset',
         'ct state invalid counter drop',
-        `meta l4proto tcp add @tcp-connections { ip daddr . tcp dport ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
-        `meta l4proto udp add @udp-connections { ip daddr . udp dport ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
+        `add @tcp-connections { ip daddr . tcp dport ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
+        `add @udp-connections { ip daddr . udp dport ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
         `meta l4proto icmp add @icmp-connections { ip daddr ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
         'accept',
       ]),

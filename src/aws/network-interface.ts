@@ -10,7 +10,7 @@
  * @see https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/using-eni.html "Network interface basics"
  */
 
-import { because, type Because } from '../base/because.ts';
+import { as, because, type Because } from '../base/because.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
 import { cidr, type Ipv4, nth, prefixLength } from '../base/ip.ts';
 import { awsId, linkName, macAddress, type NetnsName } from '../base/names.ts';
@@ -76,12 +76,20 @@ export function planNetworkInterface(vpc: NetnsName, eni: NetworkInterface): Fra
     },
     { kind: 'bridge-port', netns: vpc, link: port, bridge },
     { kind: 'fdb-entry', netns: vpc, link: port, mac: eni.mac },
-    { ...gate(vpc, EGRESS_OF, eni.mac), data: gateData(eni.securityGroups, 'egress') },
   );
-  if (!eni.sourceDestCheck) fragment.add(why, fabricElement(vpc, NO_CHECK, eni.mac));
+  fragment.add(as(why, 'its gate of the security groups (egress)'), {
+    ...gate(vpc, EGRESS_OF, eni.mac),
+    data: gateData(eni.securityGroups, 'egress'),
+  });
+  if (!eni.sourceDestCheck) {
+    fragment.add(
+      as(why, 'its exemption from the source/destination check'),
+      fabricElement(vpc, NO_CHECK, eni.mac),
+    );
+  }
   for (const { address } of eni.addresses) {
     fragment.add(
-      why,
+      as(why, `the mapping of ${address} (route)`),
       // The source is what a locally generated "fragmentation needed" comes from: the router's address in the subnet.
       {
         kind: 'route',
@@ -93,10 +101,22 @@ export function planNetworkInterface(vpc: NetnsName, eni: NetworkInterface): Fra
         scopeLink: true,
         source: router,
       },
-      { kind: 'neighbour', netns: vpc, link: bridge, address, mac: eni.mac },
-      fabricElement(vpc, ASSIGNED, `${eni.mac} . ${address}`),
-      { ...gate(vpc, INGRESS_OF, address), data: gateData(eni.securityGroups, 'ingress') },
     );
+    fragment.add(as(why, `the mapping of ${address} (neighbour)`), {
+      kind: 'neighbour',
+      netns: vpc,
+      link: bridge,
+      address,
+      mac: eni.mac,
+    });
+    fragment.add(
+      as(why, `${address} in the source/destination check`),
+      fabricElement(vpc, ASSIGNED, `${eni.mac} . ${address}`),
+    );
+    fragment.add(as(why, `the gate of the security groups for ${address} (ingress)`), {
+      ...gate(vpc, INGRESS_OF, address),
+      data: gateData(eni.securityGroups, 'ingress'),
+    });
   }
   return fragment;
 }

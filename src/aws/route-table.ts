@@ -12,7 +12,7 @@
 
 import * as z from 'zod';
 
-import { because } from '../base/because.ts';
+import { as, because } from '../base/because.ts';
 import { type Diagnostics, renderSourceRef, type SourceRef, suggest } from '../base/diagnostic.ts';
 import { type Cidr, cidr, containsCidr, type Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
@@ -204,16 +204,38 @@ export function planRouteTable(
   ): KernelRoute => ({ kind: 'route', netns: vpc, table: needs.tableId, destination, ...rest });
 
   const fragment = new Fragment();
-  for (const block of needs.cidrs) fragment.add(why, route(block, { type: 'throw' }));
+  for (const block of needs.cidrs) {
+    fragment.add(as(why, `route ${block} -> local`), route(block, { type: 'throw' }));
+  }
   // Not even by a default route.
-  fragment.add(why, route(RESERVED, { type: 'blackhole' }));
-  fragment.add(why, route('default', { type: 'blackhole', metric: 4294967295 }));
+  fragment.add(as(why, `the end of ${RESERVED}`), route(RESERVED, { type: 'blackhole' }));
+  fragment.add(
+    as(why, 'the end of what no route matches'),
+    route('default', { type: 'blackhole', metric: 4294967295 }),
+  );
   for (const { destination, target, at } of table.routes) {
     const to = destination === '0.0.0.0/0' ? 'default' : destination;
-    const routeWhy = because('route-table', `rtb/${table.name} ${destination}`, at);
+    const says = `route ${destination} -> ${renderTarget(target)}`;
+    const routeWhy = because('route-table', `rtb/${table.name}`, at, says);
     fragment.add(routeWhy, route(to, nextHop(target, needs.uplink)));
   }
   return fragment;
+}
+
+/** A route's target as the lab writes it. */
+export function renderTarget(target: RouteTarget): string {
+  switch (target.kind) {
+    case 'igw':
+      return renderReference('igw', target.name);
+    case 'nat':
+      return `nat/${target.name}`;
+    case 'eni':
+      return target.eni.link === 'eth0'
+        ? target.eni.thing
+        : `${target.eni.thing}:${target.eni.link}`;
+    case 'blackhole':
+      return target.was === undefined ? 'blackhole' : `blackhole (${target.was} was deleted)`;
+  }
 }
 
 function nextHop(

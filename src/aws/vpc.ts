@@ -20,6 +20,7 @@ import { type Cidr, overlaps } from '../base/ip.ts';
 import { assignNumbers } from '../base/hash.ts';
 import { macAddress, netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
+import { bareNetns } from '../kernel/netns.ts';
 import { MAIN_TABLE } from '../kernel/state.ts';
 import { routerSysctls, sysctl } from '../kernel/sysctl.ts';
 import { cidrSchema, named, nameSchema } from '../source/scalar.ts';
@@ -250,7 +251,7 @@ export function planVpc(vpc: Vpc): Fragment {
   const fragment = new Fragment()
     .add(
       why,
-      { kind: 'netns', netns, defaultRules: false },
+      ...bareNetns(netns),
       // A new namespace may inherit that bridged frames also meet iptables; then each packet would pass it twice.
       ...['iptables', 'ip6tables', 'arptables'].map((table) => ({
         ...sysctl(netns, `net/bridge/bridge-nf-call-${table}`, 0),

@@ -11,10 +11,17 @@ export interface Because {
   /** The thing as the user names it: `nat/nat-1`, `pod/client`. */
   readonly thing: string;
   readonly at: SourceRef | undefined;
+  /** What the object is in the lab's words, where the kernel's own would say little: `route 0.0.0.0/0 -> nat/nat-1`. */
+  readonly as?: string;
 }
 
-export function because(concept: string, thing: string, at?: SourceRef): Because {
-  return { concept, thing, at };
+export function because(concept: string, thing: string, at?: SourceRef, as?: string): Because {
+  return { concept, thing, at, ...(as === undefined ? {} : { as }) };
+}
+
+/** The same cause, for an object that has a name of its own in the lab. */
+export function as(why: Because, words: string): Because {
+  return { ...why, as: words };
 }
 
 export function renderBecause({ concept, thing, at }: Because): string {

@@ -13,7 +13,9 @@ export async function down(
   { lab, all }: { lab: string | undefined; all: boolean },
   terminal: Terminal,
 ): Promise<number> {
-  const stores = all ? (await labsUp()).map(({ store }) => store) : [await chooseStore(lab)];
+  const stores = all
+    ? (await labsUp()).map(({ store }) => store)
+    : [await chooseStore(lab, terminal)];
   const results: { lab: string; wasUp: boolean }[] = [];
   for (const store of stores) {
     results.push({ lab: store.name, wasUp: await pipeline.down(store, terminal.progress) });
@@ -26,9 +28,9 @@ export async function down(
   return 0;
 }
 
-async function chooseStore(word: string | undefined): Promise<LabStore> {
+async function chooseStore(word: string | undefined, terminal: Terminal): Promise<LabStore> {
   const name = wantedLab(word);
-  if (name === undefined) return (await chooseLab(undefined)).store;
+  if (name === undefined) return (await chooseLab(undefined, terminal)).store;
   const known = [...knownLabs().map((store) => store.name), ...builtInLabs()];
   if (isLabName(name) && known.includes(name)) return new LabStore(name);
   if (word !== undefined && isLab(word)) return new LabStore(basename(findLab(word)));

@@ -9,7 +9,7 @@ export async function exec(
   args: { thing: string; command: readonly [string, ...string[]]; lab: string | undefined },
   terminal: Terminal,
 ): Promise<number> {
-  const { store, sandbox } = await chooseLab(args.lab);
+  const { store, sandbox } = await chooseLab(args.lab, terminal);
   const netns = netnsOfThing(store, args.thing);
   const argv = ['ip', 'netns', 'exec', netns, ...args.command] as const;
   if (terminal.verbose) terminal.note(terminal.errorStyle.dim(renderArgv(argv)));

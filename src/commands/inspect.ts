@@ -12,7 +12,7 @@ export async function inspect(
   { thing: word, lab: option }: { thing: string | undefined; lab: string | undefined },
   terminal: Terminal,
 ): Promise<number> {
-  const { name, record } = await chooseLab(option);
+  const { name, record } = await chooseLab(option, terminal);
   const { cloud } = loadUp(name, record);
   if (word === undefined) {
     if (terminal.json) terminal.printJson(labAsJson(cloud));

@@ -1,6 +1,7 @@
 /** Which lab a command is about: the one that is named (-l, HOPLAB_LAB), else the only one that is up. */
 
 import { InputError, suggest } from '../base/diagnostic.ts';
+import { brokenOff } from '../host/interruption.ts';
 import { findSandbox, type Sandbox } from '../host/sandbox.ts';
 import { knownLabs, type LabRecord, LabStore } from '../host/store.ts';
 
@@ -29,8 +30,21 @@ export function wantedLab(option: string | undefined): string | undefined {
   return word?.replace(/\/+$/, '').split('/').at(-1);
 }
 
-/** Throws an InputError that lists the labs that are up when it is not clear which one is meant. */
-export async function chooseLab(option: string | undefined): Promise<LabUp> {
+/**
+ * The lab that is meant; says so when a command was killed in the middle of changing it. Throws an InputError that lists
+ * the labs that are up when it is not clear which one is meant.
+ */
+export async function chooseLab(
+  option: string | undefined,
+  { note }: { note(text: string): void },
+): Promise<LabUp> {
+  const lab = await findLabUp(option);
+  const what = await brokenOff(lab.store);
+  if (what !== undefined) note(`${what}; to complete it: npx hoplab repair -l ${lab.name}`);
+  return lab;
+}
+
+async function findLabUp(option: string | undefined): Promise<LabUp> {
   const name = wantedLab(option);
   if (name !== undefined && isLabName(name)) {
     const lab = await look(new LabStore(name));

@@ -4,7 +4,8 @@ import { findSandbox } from '../host/sandbox.ts';
 import { LabStore } from '../host/store.ts';
 import { renderScript } from '../kernel/render.ts';
 import { EMPTY, type KernelState } from '../kernel/state.ts';
-import { commandsFor, type Lab, load } from '../pipeline.ts';
+import { type Lab, load } from '../pipeline.ts';
+import { commandsFor } from '../standing.ts';
 import { renderPlan } from '../report/plan.ts';
 
 import type { Terminal } from './terminal.ts';

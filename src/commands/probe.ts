@@ -21,7 +21,7 @@ export async function probe(
       hint: 'write it like 1s or 500ms',
     });
   }
-  const { name, sandbox, record } = await chooseLab(args.lab);
+  const { name, sandbox, record } = await chooseLab(args.lab, terminal);
   const lab = pipeline.loadUp(name, record);
   const known = pipeline.probeNames(lab);
   for (const word of args.probes) {

@@ -9,7 +9,7 @@ export async function shell(
   { thing, lab: option }: { thing: string | undefined; lab: string | undefined },
   terminal: Terminal,
 ): Promise<number> {
-  const { name, store, sandbox } = await chooseLab(option);
+  const { name, store, sandbox } = await chooseLab(option, terminal);
   const netns = thing === undefined ? undefined : netnsOfThing(store, thing);
   const into = netns === undefined ? [] : ['ip', 'netns', 'exec', netns];
   if (terminal.verbose && netns !== undefined) {

@@ -27,6 +27,7 @@ import type { VpcGround } from '../aws/vpc.ts';
 import { type PodSpec, podNetns, podReference } from '../k8s/pod.ts';
 import type { Placement } from '../k8s/scheduler.ts';
 import { Fragment } from '../kernel/fragment.ts';
+import { hostNetns } from '../kernel/netns.ts';
 import { linkSysctl, routerSysctls, sysctl } from '../kernel/sysctl.ts';
 import { ipv4Schema, named } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
@@ -320,7 +321,7 @@ export function planNode(
   const fragment = new Fragment()
     .add(
       why,
-      { kind: 'netns', netns, defaultRules: true },
+      ...hostNetns(netns),
       ...routerSysctls(netns, []),
       // The AMI turns forwarding on; the CNI's init container sets these two.
       linkSysctl(netns, primary.link, 'rp_filter', LOOSE_RP_FILTER),

@@ -21,6 +21,7 @@ import { hostVethName, type NetnsName, podMacAddress } from '../base/names.ts';
 import { linkAddress, type NetworkInterface } from '../aws/network-interface.ts';
 import { type PodSpec, podReference } from '../k8s/pod.ts';
 import { Fragment } from '../kernel/fragment.ts';
+import { hostNetns } from '../kernel/netns.ts';
 import { type KernelRoute, MAIN_TABLE } from '../kernel/state.ts';
 import { hostSysctls, linkSysctl } from '../kernel/sysctl.ts';
 
@@ -87,7 +88,7 @@ export function planPodNetwork(pod: Pod, node: NetnsName, settings: CniSettings)
   const inPod = { kind: 'route', netns, table: MAIN_TABLE, type: 'unicast', link: 'eth0' } as const;
   const fragment = new Fragment().add(
     why,
-    { kind: 'netns', netns, defaultRules: true },
+    ...hostNetns(netns),
     ...hostSysctls(netns, ['eth0']),
     {
       kind: 'veth',

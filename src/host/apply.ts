@@ -11,6 +11,7 @@ import { renderCommand } from '../kernel/render.ts';
 import { ShellSession } from './exec.ts';
 import { KernelError } from './kernel-error.ts';
 import type { Lock } from './lock.ts';
+import { STARTING } from '../kernel/read-script.ts';
 import { enter, type Sandbox } from './sandbox.ts';
 
 const WORKERS = 2;
@@ -54,11 +55,14 @@ export async function apply(
   }
 }
 
-/** A process that lives on would keep the lock for as long as it lives; the shell has it as file descriptor 3. */
+/**
+ * A process that lives on would keep the lock, which the shell has as file descriptor 3, for as long as it lives. While it
+ * starts, another lock is held in its place, for whoever comes when we were killed in this very moment.
+ */
 function withoutLock(command: Command): Command {
-  return command.leavesProcess === true
-    ? { ...command, shell: `{ ${command.shell}; } 3>&-` }
-    : command;
+  if (command.leavesProcess !== true) return command;
+  const line = command.shell.replaceAll("'", String.raw`'\''`);
+  return { ...command, shell: `flock -o ${STARTING} sh -c '${line}' 3>&-` };
 }
 
 /** The largest first, each to whoever has least to do. */

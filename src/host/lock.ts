@@ -42,3 +42,9 @@ export async function withLock<Result>(
     closeSync(fd);
   }
 }
+
+/** Whether somebody is changing the lab at this moment. */
+export async function isLocked(store: LabStore): Promise<boolean> {
+  const { exitCode } = await run(['flock', '--shared', '--nonblock', store.path('lock'), 'true']);
+  return exitCode === 1;
+}

@@ -7,6 +7,8 @@
  *   journal   `building` from before the first change until `committed` after the last
  *   lab.json  the lab's directory and when it was built
  *   plan.json the kernel state that was committed
+ *   next.json the kernel state that a change leads to, while it is under way
+ *   base.json the lab's own state while it stands as one of its experiments, and which
  *   things.json  what the lab is made of, by name (thing-index.ts)
  */
 
@@ -30,6 +32,16 @@ export interface LabRecord {
   /** What `--set` replaced when it was built or last changed. */
   readonly sets: readonly string[];
   readonly since: string;
+}
+
+/** What a lab that is down has no use for; the two locks stay. */
+const FILES = [
+  ...['plan.json', 'next.json', 'base.json', 'lab.json', 'things.json'],
+  ...['journal', 'pid', 'log'],
+];
+
+function readState(text: string | undefined): KernelState | undefined {
+  return text === undefined ? undefined : new Map(JSON.parse(text) as [string, Planned][]);
 }
 
 function stateRoot(): string {
@@ -71,18 +83,60 @@ export class LabStore {
   }
 
   forget(): void {
-    for (const file of ['plan.json', 'lab.json', 'things.json', 'journal', 'pid', 'log']) {
-      rmSync(this.path(file), { force: true });
-    }
+    for (const file of FILES) rmSync(this.path(file), { force: true });
   }
 
+  /** What was committed last; empty before the first time. */
   readPlan(): KernelState {
-    const text = this.read('plan.json');
-    return text === undefined ? EMPTY : new Map(JSON.parse(text) as [string, Planned][]);
+    return readState(this.read('plan.json')) ?? EMPTY;
   }
 
-  writePlan(state: KernelState): void {
+  /** A change begins; from here on whoever finds the lab knows what it was to become. */
+  begin(next: KernelState): void {
+    this.write('next.json', JSON.stringify([...next]));
+    this.write('journal', 'building\n');
+  }
+
+  /** The change is done. */
+  commit(state: KernelState): void {
     this.write('plan.json', JSON.stringify([...state]));
+    this.write('journal', 'committed\n');
+    rmSync(this.path('next.json'), { force: true });
+  }
+
+  /** From here on the lab stands as one of its experiments, and `base` is what it has to become again. */
+  beginExperiment(name: string, base: KernelState): void {
+    this.write('base.json', JSON.stringify({ experiment: name, state: [...base] }));
+  }
+
+  endExperiment(): void {
+    rmSync(this.path('base.json'), { force: true });
+  }
+
+  /** The experiment as which the lab stands. */
+  get experiment(): string | undefined {
+    return this.#readBase()?.experiment;
+  }
+
+  /** What is to stand: the lab itself, although an experiment or a change may be under way. */
+  readWanted(): KernelState {
+    const base = this.#readBase();
+    if (base !== undefined) return new Map(base.state);
+    const next = this.journal === 'building' ? readState(this.read('next.json')) : undefined;
+    return next ?? this.readPlan();
+  }
+
+  /** Everything that one of the lab's states says something about; where they differ, as `last` has it. */
+  everPlanned(last: KernelState): KernelState {
+    const next = readState(this.read('next.json')) ?? EMPTY;
+    return new Map([...this.readPlan(), ...next, ...last]);
+  }
+
+  #readBase(): { experiment: string; state: [string, Planned][] } | undefined {
+    const text = this.read('base.json');
+    return text === undefined
+      ? undefined
+      : (JSON.parse(text) as { experiment: string; state: [string, Planned][] });
   }
 
   get journal(): 'none' | 'building' | 'committed' {

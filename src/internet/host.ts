@@ -16,6 +16,7 @@ import { type Diagnostics, type SourceRef } from '../base/diagnostic.ts';
 import { cidr, contains, type Ipv4, ipv4, NOT_ROUTED_ON_THE_INTERNET } from '../base/ip.ts';
 import { linkName, macAddress, netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
+import { hostNetns } from '../kernel/netns.ts';
 import { MAIN_TABLE } from '../kernel/state.ts';
 import { hostSysctls, linkSysctl, routerSysctls } from '../kernel/sysctl.ts';
 import { ipv4Schema, portSchema } from '../source/scalar.ts';
@@ -79,7 +80,7 @@ export function planInternet(
   const why = because('internet', 'internet');
   const fragment = new Fragment().add(
     why,
-    { kind: 'netns', netns, defaultRules: true },
+    ...hostNetns(netns),
     ...routerSysctls(netns, []),
     // Nobody's address is nobody's: silence, as from most of the internet, and no error that a lab would have to explain.
     { kind: 'route', netns, table: MAIN_TABLE, type: 'blackhole', destination: 'default' },
@@ -122,7 +123,7 @@ function planInternetHost(host: InternetHost): Fragment {
   const route = { kind: 'route', table: MAIN_TABLE, type: 'unicast' } as const;
   return new Fragment().add(
     why,
-    { kind: 'netns', netns, defaultRules: true },
+    ...hostNetns(netns),
     ...hostSysctls(netns, ['eth0']),
     {
       kind: 'veth',

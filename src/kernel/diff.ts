@@ -7,12 +7,16 @@
  */
 
 import {
+  type Bridge,
+  type ForeignLink,
   type KernelObject,
   type KernelState,
   linkKey,
   linksOf,
   netnsOf,
+  objectKey,
   type Planned,
+  type Veth,
 } from './state.ts';
 
 export type Step =
@@ -24,19 +28,17 @@ export type Step =
 export function diff(from: KernelState, to: KernelState): Step[] {
   const goneNetns = new Set<string>();
   const goneLinks = new Set<string>();
-  const reorderedLinks = linksWithAnotherFirstAddress(from, to);
+  const reorderedLinks = linksWithOtherAddresses(from, to);
   const touchedLinks = new Set<string>(reorderedLinks);
 
   for (const [key, { object }] of from) {
     const wanted = to.get(key)?.object;
     if (wanted !== undefined && sameObject(object, wanted)) continue;
-    // A namespace, a cable or a bridge changes by being made anew.
     if (object.kind === 'netns') {
       goneNetns.add(object.netns);
-    } else if (object.kind === 'veth') {
-      for (const end of object.ends) goneLinks.add(linkKey(end.netns, end.link));
-    } else if (object.kind === 'bridge') {
-      goneLinks.add(linkKey(object.netns, object.link));
+    } else if (isCable(object)) {
+      if (isKept(object, wanted)) continue;
+      for (const link of linksMadeBy(object)) goneLinks.add(link);
     } else if (object.kind === 'address') {
       touchedLinks.add(linkKey(object.netns, object.link));
     }
@@ -45,7 +47,7 @@ export function diff(from: KernelState, to: KernelState): Step[] {
   for (const { object } of from.values()) {
     if (object.kind !== 'veth') continue;
     if (object.ends.some((end) => goneNetns.has(end.netns))) {
-      for (const end of object.ends) goneLinks.add(linkKey(end.netns, end.link));
+      for (const link of linksMadeBy(object)) goneLinks.add(link);
     }
   }
 
@@ -83,6 +85,15 @@ export function diff(from: KernelState, to: KernelState): Step[] {
     ) &&
     object.ends.every(({ netns }) => !goneNetns.has(netns) || !to.has(`netns ${netns}`));
 
+  // A socket stays in the namespace that it was opened in, although another has taken its name.
+  const bornNetns = new Set(
+    [...to.values()].flatMap(({ object }) =>
+      object.kind === 'netns' && !from.has(objectKey(object)) ? [object.netns] : [],
+    ),
+  );
+  const isDeaf = (object: KernelObject): boolean =>
+    object.kind === 'daemon' && object.sockets.some(({ netns }) => bornNetns.has(netns));
+
   const steps: Step[] = [];
   for (const [key, planned] of from) {
     if (to.has(key) && !isReordered(planned.object)) continue;
@@ -93,7 +104,7 @@ export function diff(from: KernelState, to: KernelState): Step[] {
     const before = from.get(key)?.object;
     if (before === undefined || goesAlong(before) || isReordered(before)) {
       steps.push({ action: 'add', planned });
-    } else if (!sameObject(before, planned.object)) {
+    } else if (!sameObject(before, planned.object) || isDeaf(planned.object)) {
       steps.push({ action: 'change', planned, before });
     } else if (mayBeLost(planned.object)) {
       steps.push({ action: 'add', planned });
@@ -104,9 +115,10 @@ export function diff(from: KernelState, to: KernelState): Step[] {
 
 /**
  * The first address of a link is its primary one, the source of what leaves by it; the others of its block go with it
- * when it goes. Where another is to be the first, those that stay are taken off too and put on again in their order.
+ * when it goes. Where another is to be the first, those that stay are taken off too and put on again in their order, and
+ * so they are where one of them is to have another broadcast address, which it has from birth.
  */
-function linksWithAnotherFirstAddress(from: KernelState, to: KernelState): Set<string> {
+function linksWithOtherAddresses(from: KernelState, to: KernelState): Set<string> {
   const firstAddresses = (state: KernelState): Map<string, string> => {
     const first = new Map<string, string>();
     for (const [key, { object }] of state) {
@@ -117,16 +129,45 @@ function linksWithAnotherFirstAddress(from: KernelState, to: KernelState): Set<s
     return first;
   };
   const wanted = firstAddresses(to);
-  return new Set(
+  const links = new Set(
     [...firstAddresses(from)].flatMap(([link, key]) => {
       const other = wanted.get(link);
       return other === undefined || other === key ? [] : [link];
     }),
   );
+  for (const [key, { object }] of from) {
+    const other = to.get(key)?.object;
+    if (object.kind !== 'address' || other?.kind !== 'address') continue;
+    if (object.broadcast !== other.broadcast) links.add(linkKey(object.netns, object.link));
+  }
+  return links;
+}
+
+type Cable = Veth | Bridge | ForeignLink;
+
+function isCable(object: KernelObject): object is Cable {
+  return object.kind === 'veth' || object.kind === 'bridge' || object.kind === 'foreign-link';
+}
+
+function linksMadeBy(object: Cable): string[] {
+  return object.kind === 'veth'
+    ? object.ends.map((end) => linkKey(end.netns, end.link))
+    : [linkKey(object.netns, object.link)];
+}
+
+/**
+ * Whether a cable or a bridge that stands becomes the wanted one without being made anew: an MTU can be set, while with
+ * another MAC the kernel forgets the link's neighbours, and the fabric knows the old one.
+ */
+export function isKept(before: Cable, wanted: KernelObject | undefined): boolean {
+  if (before.kind === 'veth' && wanted?.kind === 'veth') {
+    return before.ends.every((end, index) => end.mac === wanted.ends[index]?.mac);
+  }
+  return before.kind === 'bridge' && wanted?.kind === 'bridge' && before.mac === wanted.mac;
 }
 
 /** Equal in every field, whatever the order in which the fields were written. */
-function sameObject(a: KernelObject, b: KernelObject): boolean {
+export function sameObject(a: KernelObject, b: KernelObject): boolean {
   return canonical(a) === canonical(b);
 }
 

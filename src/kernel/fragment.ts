@@ -95,6 +95,8 @@ export function mergeFragments(
     const made =
       object.kind === 'veth' ? object.ends : object.kind === 'bridge' ? [object] : ([] as const);
     for (const { netns, link } of made) {
+      // Nobody plans a link that is to be down.
+      put({ kind: 'link-up', netns, link }, because);
       const there = links.get(linkKey(netns, link));
       const isSame = there !== undefined && objectKey(there.object) === objectKey(object);
       if (link === 'lo' || (there !== undefined && !isSame)) {
@@ -114,6 +116,7 @@ export function mergeFragments(
   const names: { part: HostNamePart; because: Because }[] = [];
   const servers: { part: ServedPort; because: Because }[] = [];
   for (const { part, because } of fragment.contributions) {
+    if (isNothing(part)) continue;
     if (part.kind === 'iptables-rule') rules.push({ part, because });
     else if (part.kind === 'host-name') names.push({ part, because });
     else if (part.kind === 'served-port') servers.push({ part, because });
@@ -163,4 +166,9 @@ export function mergeFragments(
   );
   for (const { object, because } of planServers(servers, programs)) put(object, because);
   return objects;
+}
+
+/** The kernel's own chain, empty and accepting, is what stands where nothing was ever said. */
+function isNothing(part: Part): boolean {
+  return part.kind === 'iptables-chain' && part.policy === 'ACCEPT' && part.rules.length === 0;
 }

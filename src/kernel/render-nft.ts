@@ -70,9 +70,14 @@ function renderChanges(changes: readonly Change[]): Line[] {
   }
   for (const change of pick('nft-chain', 'add', 'change')) {
     const { chain, hook } = change.object;
-    const there = change.before?.kind === 'nft-chain';
-    if (there) say(change, `flush chain ${tableOf(change.object)} ${chain}`);
-    // Declaring a base chain again changes its policy; its hook and priority stay for its life.
+    const { before } = change;
+    if (before?.kind === 'nft-chain') {
+      say(change, `flush chain ${tableOf(change.object)} ${chain}`);
+      // Declaring a base chain again changes its policy; its hook and priority stay for its life.
+      if (placeOf(before) !== placeOf(change.object)) {
+        say(change, `delete chain ${tableOf(change.object)} ${chain}`);
+      }
+    }
     say(
       change,
       `add chain ${tableOf(change.object)} ${chain}${hook === undefined ? '' : ` { ${hook} }`}`,
@@ -109,6 +114,11 @@ function renderChanges(changes: readonly Change[]): Line[] {
     say(change, `delete table ${tableOf(change.object)}`);
   }
   return lines;
+}
+
+/** Where in the packet's way a base chain stands: all of its hook but the policy. */
+function placeOf({ hook }: NftChain): string | undefined {
+  return hook?.replace(/ policy \w+;$/, '');
 }
 
 function tableOf({ family, table }: NftObject): string {

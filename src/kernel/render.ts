@@ -9,7 +9,8 @@ import type { Because } from '../base/because.ts';
 import { blockOf } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { type Command, inNetns, type Line } from './command.ts';
-import type { Step } from './diff.ts';
+import { isKept, type Step } from './diff.ts';
+import { DROPPABLE_BIRTH_RULES, isBirthRule } from './netns.ts';
 import { renderIptables } from './render-iptables.ts';
 import { renderNft } from './render-nft.ts';
 import {
@@ -17,9 +18,13 @@ import {
   type BridgePort,
   type Daemon,
   type FdbEntry,
+  FIXED_BRIDGE_SETTINGS,
+  FIXED_PORT_FLAGS,
+  gsoMaxSize,
   type InterfaceAddress,
   type KernelObject,
   type KernelRoute,
+  type Netns,
   netnsOf,
   renderRule,
   type Sysctl,
@@ -44,29 +49,28 @@ export function render(steps: readonly Step[]): Command[] {
   const drop = (netns: NetnsName, link: string, because: Because): void => {
     append(unlink, netns, { text: `link del dev ${link}`, because });
   };
-  for (const { object, because } of of('veth', 'remove', 'change')) {
-    drop(object.ends[0].netns, object.ends[0].link, because);
+  for (const { object, because, step } of of('veth', 'remove', 'change')) {
+    if (!isKeptIn(step)) drop(object.ends[0].netns, object.ends[0].link, because);
   }
-  for (const { object, because } of of('bridge', 'remove', 'change')) {
+  for (const { object, because, step } of of('bridge', 'remove', 'change')) {
+    if (!isKeptIn(step)) drop(object.netns, object.link, because);
+  }
+  for (const { object, because } of of('foreign-link', 'remove')) {
     drop(object.netns, object.link, because);
   }
   for (const [netns, lines] of unlink) {
     commands.push({ phase: 1, netns, shell: `${inNetns(netns)} ip -batch -`, input: lines });
   }
-  const stale = of('netns', 'change').map(({ object, because }) => ({
-    text: `netns del ${object.netns}`,
-    because,
-  }));
-  const born = of('netns', 'add', 'change');
+  const born = of('netns', 'add');
   if (born.length > 0) {
     const lines = born.map(({ object, because }) => ({
       text: `netns add ${object.netns}`,
       because,
     }));
-    commands.push({ phase: 1, shell: 'ip -batch -', input: [...stale, ...lines] });
+    commands.push({ phase: 1, shell: 'ip -batch -', input: lines });
   }
 
-  const veths = of('veth', 'add', 'change');
+  const veths = of('veth', 'add', 'change').filter(({ step }) => !isKeptIn(step));
   if (veths.length > 0) {
     const lines = veths.map(({ object, because }) => ({ text: renderVeth(object), because }));
     commands.push({ phase: 2, shell: 'ip -batch -', input: lines });
@@ -130,7 +134,7 @@ function touchedNetns(steps: readonly Step[]): NetnsName[] {
 function renderNetns(
   netns: NetnsName,
   steps: readonly Step[],
-  born: readonly { object: { netns: NetnsName; defaultRules: boolean }; because: Because }[],
+  born: readonly { object: Netns; because: Because }[],
 ): Command[] {
   const lines: Line[] = [];
   const removals: Line[] = [];
@@ -140,7 +144,7 @@ function renderNetns(
     bridge: 0,
     veth: 1,
     'bridge-port': 2,
-    'fdb-entry': 3,
+    'link-up': 3,
     address: 4,
     route: 5,
     rule: 6,
@@ -151,15 +155,23 @@ function renderNetns(
 
   const birth = born.find(({ object }) => object.netns === netns);
   if (birth !== undefined) {
-    lines.push({ text: 'link set dev lo up', because: birth.because });
-    if (!birth.object.defaultRules) {
-      lines.push({ text: 'rule del priority 32766', because: birth.because });
-      lines.push({ text: 'rule del priority 32767', because: birth.because });
+    const kept = new Set(
+      steps.flatMap(({ planned: { object } }) =>
+        object.kind === 'rule' && object.netns === netns && isBirthRule(object)
+          ? [object.priority]
+          : [],
+      ),
+    );
+    for (const { priority } of DROPPABLE_BIRTH_RULES) {
+      if (kept.has(priority)) continue;
+      lines.push({ text: `rule del priority ${priority}`, because: birth.because });
     }
   }
-  for (const { planned, action } of steps) {
+  for (const step of steps) {
+    const { planned, action } = step;
     const { object, because } = planned;
     if (!netnsOf(object).includes(netns)) continue;
+    if (birth !== undefined && object.kind === 'rule' && isBirthRule(object)) continue;
     if (object.kind === 'sysctl') {
       if (action === 'remove') continue;
       (object.link === undefined ? before : after).push({ sysctl: object, because });
@@ -174,7 +186,7 @@ function renderNetns(
       if (text !== undefined) removals.push({ text, because });
       continue;
     }
-    const texts = additionOf(object, netns);
+    const texts = step.action === 'change' ? changeOf(step, netns) : additionOf(object);
     if (texts.length > 0) {
       wanted.push({
         rank: rank[object.kind] ?? 9,
@@ -223,14 +235,41 @@ function renderNetns(
   return commands;
 }
 
-function additionOf(object: KernelObject, netns: NetnsName): string[] {
+function isKeptIn(step: Step): boolean {
+  if (step.action !== 'change') return false;
+  const { before } = step;
+  return (
+    (before.kind === 'veth' || before.kind === 'bridge') && isKept(before, step.planned.object)
+  );
+}
+
+/** What can be set on the thing that stands; everything else is put in its place. */
+function changeOf(step: Step & { action: 'change' }, netns: NetnsName): string[] {
+  const { before } = step;
+  const { object } = step.planned;
+  if (object.kind === 'veth' && isKeptIn(step)) {
+    const { mtuBytes } = object;
+    return object.ends
+      .filter((end) => end.netns === netns)
+      .map((end) => `link set dev ${end.link} mtu ${mtuBytes} ${gsoOf(mtuBytes)}`);
+  }
+  if (object.kind === 'bridge' && isKeptIn(step)) {
+    return [bridgeMtu(object), `link set dev ${object.link} type bridge ${BRIDGE_SETTINGS}`];
+  }
+  if (object.kind === 'address' && before.kind === 'address') {
+    return object.connectedRoute
+      ? [`route replace ${connectedRoute(object)} scope link src ${object.address}`]
+      : [`route del ${connectedRoute(object)}`];
+  }
+  return additionOf(object);
+}
+
+function additionOf(object: KernelObject): string[] {
   switch (object.kind) {
     case 'bridge':
-      return [renderBridge(object), `link set dev ${object.link} up`];
-    case 'veth':
-      return object.ends
-        .filter((end) => end.netns === netns)
-        .map((end) => `link set dev ${end.link} up`);
+      return [renderBridge(object), bridgeMtu(object)];
+    case 'link-up':
+      return [`link set dev ${object.link} up`];
     case 'bridge-port':
       return renderPort(object);
     case 'address':
@@ -250,6 +289,8 @@ function additionOf(object: KernelObject, netns: NetnsName): string[] {
 
 function removalOf(object: KernelObject): string | undefined {
   switch (object.kind) {
+    case 'link-up':
+      return `link set dev ${object.link} down`;
     case 'bridge-port':
       return `link set dev ${object.link} nomaster`;
     case 'address':
@@ -265,28 +306,41 @@ function removalOf(object: KernelObject): string | undefined {
   }
 }
 
-/**
- * gso_max_size keeps the kernel from handing whole 64 kB segments across a link: a capture then shows frames as large
- * as the link's MTU, as on a wire.
- */
 function renderVeth({ ends: [one, other], mtuBytes }: Veth): string {
   const end = (name: string, netns: NetnsName, mac: string): string =>
-    `name ${name} netns ${netns} address ${mac} mtu ${mtuBytes} gso_max_size ${Math.max(mtuBytes, 2048)}`;
+    `name ${name} netns ${netns} address ${mac} mtu ${mtuBytes} ${gsoOf(mtuBytes)}`;
   return `link add ${end(one.link, one.netns, one.mac)} type veth peer ${end(other.link, other.netns, other.mac)}`;
 }
 
-function renderBridge({ link, mac, mtuBytes }: Bridge): string {
-  return `link add name ${link} address ${mac} mtu ${mtuBytes} type bridge mcast_snooping 0 forward_delay 0`;
+function gsoOf(mtuBytes: number): string {
+  return `gso_max_size ${gsoMaxSize(mtuBytes)}`;
 }
 
-/**
- * A port of a subnet: it talks to no other port, teaches the bridge no MAC, is never flooded to, and has ARP answered
- * for it by the bridge, for assigned addresses only and with the peer's own MAC. (Linux bridge(8), `proxy_arp on`.)
- */
+function renderBridge({ link, mac, mtuBytes }: Bridge): string {
+  return `link add name ${link} address ${mac} mtu ${mtuBytes} type bridge ${BRIDGE_SETTINGS}`;
+}
+
+/** Set once more, it is ours: an MTU from birth follows the ports', and falls to 1500 with the last one. */
+function bridgeMtu({ link, mtuBytes }: Bridge): string {
+  return `link set dev ${link} mtu ${mtuBytes}`;
+}
+
+const BRIDGE_SETTINGS = words(FIXED_BRIDGE_SETTINGS, String);
+const PORT_FLAGS = words(FIXED_PORT_FLAGS, (isOn) => (isOn ? 'on' : 'off'));
+
+function words<Value>(
+  settings: Readonly<Record<string, Value>>,
+  say: (value: Value) => string,
+): string {
+  return Object.entries(settings)
+    .map(([name, value]) => `${name} ${say(value)}`)
+    .join(' ');
+}
+
 function renderPort({ link, bridge }: BridgePort): string[] {
   return [
     `link set dev ${link} master ${bridge}`,
-    `link set dev ${link} type bridge_slave isolated on learning off flood off mcast_flood off bcast_flood off proxy_arp on`,
+    `link set dev ${link} type bridge_slave ${PORT_FLAGS}`,
   ];
 }
 
@@ -297,14 +351,16 @@ function renderFdb({ link, mac }: FdbEntry, action: Step['action']): string {
 }
 
 function renderAddress(object: InterfaceAddress): string[] {
-  const { address, prefixLength, link, broadcast, connectedRoute } = object;
+  const { address, prefixLength, link, broadcast } = object;
   const lines = [
     `addr add ${address}/${prefixLength}${broadcast === undefined ? '' : ` broadcast ${broadcast}`} dev ${link}`,
   ];
-  if (!connectedRoute) {
-    lines.push(`route del ${blockOf(address, prefixLength)} dev ${link} proto kernel`);
-  }
+  if (!object.connectedRoute) lines.push(`route del ${connectedRoute(object)}`);
   return lines;
+}
+
+function connectedRoute({ address, prefixLength, link }: InterfaceAddress): string {
+  return `${blockOf(address, prefixLength)} dev ${link} proto kernel`;
 }
 
 function renderRoute(route: KernelRoute): string {

@@ -13,7 +13,7 @@
 import type { Because } from '../base/because.ts';
 import { sha256Hex } from '../base/hash.ts';
 import type { NetnsName } from '../base/names.ts';
-import type { Planned } from './state.ts';
+import type { ListeningSocket, Planned } from './state.ts';
 
 export interface ServedPort {
   readonly kind: 'served-port';
@@ -61,6 +61,8 @@ export function planServers(servers: readonly ServedBy[], programs: Programs): P
   const planned: Planned[] = [];
   if (http.length > 0) {
     const content = renderHaproxy(http);
+    const digest = digestOf(content);
+    const start = `${DIGEST_VARIABLE}=${digest} haproxy -D -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID}`;
     planned.push(
       { object: { kind: 'file', path: HAPROXY_CONFIG, content }, because },
       {
@@ -68,12 +70,13 @@ export function planServers(servers: readonly ServedBy[], programs: Programs): P
           kind: 'daemon',
           name: 'haproxy',
           pidFile: HAPROXY_PID,
-          start: `haproxy -D -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID}`,
+          start,
           // A plain -sf: a master-worker or a socket hand-over would keep the sockets of namespaces that are gone.
-          reload: `haproxy -D -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID} -sf $(cat ${HAPROXY_PID})`,
+          reload: `${start} -sf $(cat ${HAPROXY_PID})`,
           // Somebody may have killed it before us.
           stop: `kill $(cat ${HAPROXY_PID}) 2>/dev/null || :`,
-          digest: sha256Hex(content),
+          digest,
+          sockets: sockets(http),
         },
         because,
       },
@@ -81,7 +84,10 @@ export function planServers(servers: readonly ServedBy[], programs: Programs): P
   }
   if (raw.length > 0) {
     const content = raw.map(renderResponderLine).join('');
-    const start = `perl ${RESPONDER} ${RESPONDER_CONFIG} ${RESPONDER_PID}`;
+    // Another version of the program is another process, too.
+    const digest = digestOf(programs.responder + content);
+    const start = `${DIGEST_VARIABLE}=${digest} perl ${RESPONDER} ${RESPONDER_CONFIG} ${RESPONDER_PID}`;
+    const stop = `kill $(cat ${RESPONDER_PID}) 2>/dev/null || :`;
     planned.push(
       { object: { kind: 'file', path: RESPONDER, content: programs.responder }, because },
       { object: { kind: 'file', path: RESPONDER_CONFIG, content }, because },
@@ -91,16 +97,27 @@ export function planServers(servers: readonly ServedBy[], programs: Programs): P
           name: 'responder',
           pidFile: RESPONDER_PID,
           start,
-          reload: `kill $(cat ${RESPONDER_PID}); ${start}`,
-          stop: `kill $(cat ${RESPONDER_PID}) 2>/dev/null || :`,
-          // Another version of the program is another process, too.
-          digest: sha256Hex(programs.responder + content),
+          reload: `${stop}; ${start}`,
+          stop,
+          digest,
+          sockets: sockets(raw),
         },
         because,
       },
     );
   }
   return planned;
+}
+
+/** In the environment of a server's process: which configuration it was started with, for whoever looks at it later. */
+export const DIGEST_VARIABLE = 'HOPLAB_DIGEST';
+
+function digestOf(content: string): string {
+  return sha256Hex(content).slice(0, 16);
+}
+
+function sockets(ports: readonly ServedPort[]): ListeningSocket[] {
+  return ports.map(({ netns, protocol, port }) => ({ netns, protocol, port }));
 }
 
 function compare(a: ServedPort, b: ServedPort): number {

@@ -10,11 +10,18 @@ import type { Because } from '../base/because.ts';
 import type { Cidr, Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 
-/** A network namespace. It comes with the rules 0, 32766 and 32767; a router of ours drops the last two. */
+/** A network namespace; what it is born with is planned beside it (`netns.ts`). */
 export interface Netns {
   readonly kind: 'netns';
   readonly netns: NetnsName;
-  readonly defaultRules: boolean;
+}
+
+/**
+ * Some kinds are made with settings that are always the same, which are therefore no fields of theirs (`render.ts`).
+ * What was read from the kernel says here which of them are otherwise; what is planned never does.
+ */
+interface AsRead {
+  readonly unlike?: string;
 }
 
 /** One of the sysctls below `net`, all of them per network namespace; `path` as under /proc/sys. */
@@ -36,13 +43,13 @@ export interface VethEnd {
 }
 
 /** Two ends in two namespaces (or one), always created together. */
-export interface Veth {
+export interface Veth extends AsRead {
   readonly kind: 'veth';
   readonly ends: readonly [VethEnd, VethEnd];
   readonly mtuBytes: number;
 }
 
-export interface Bridge {
+export interface Bridge extends AsRead {
   readonly kind: 'bridge';
   readonly netns: NetnsName;
   readonly link: string;
@@ -50,8 +57,48 @@ export interface Bridge {
   readonly mtuBytes: number;
 }
 
-/** A link's place on a bridge, always with the flags that make the bridge behave like a VPC subnet (see `render.ts`). */
-export interface BridgePort {
+/** That a link is up. With it the kernel takes the link's routes and neighbours away. */
+export interface LinkUp {
+  readonly kind: 'link-up';
+  readonly netns: NetnsName;
+  readonly link: string;
+}
+
+/** A link that no plan of ours makes; only ever read from the kernel, and taken away. */
+export interface ForeignLink {
+  readonly kind: 'foreign-link';
+  readonly netns: NetnsName;
+  readonly link: string;
+  /** As `ip -d link` calls it: `dummy`, `veth`, … */
+  readonly type: string;
+}
+
+/** What every bridge of ours is made with. */
+export const FIXED_BRIDGE_SETTINGS = { mcast_snooping: 0, forward_delay: 0 } as const;
+
+/**
+ * A port of a subnet: it talks to no other port, teaches the bridge no MAC, is never flooded to, and has ARP answered
+ * for it by the bridge, for assigned addresses only and with the peer's own MAC. (Linux bridge(8), `proxy_arp on`.)
+ */
+export const FIXED_PORT_FLAGS = {
+  isolated: true,
+  learning: false,
+  flood: false,
+  mcast_flood: false,
+  bcast_flood: false,
+  proxy_arp: true,
+} as const;
+
+/**
+ * Keeps the kernel from handing whole 64 kB segments across a link: a capture then shows frames as large as the link's
+ * MTU, as on a wire. In bytes.
+ */
+export function gsoMaxSize(mtuBytes: number): number {
+  return Math.max(mtuBytes, 2048);
+}
+
+/** A link's place on a bridge, always with the flags that make the bridge behave like a VPC subnet. */
+export interface BridgePort extends AsRead {
   readonly kind: 'bridge-port';
   readonly netns: NetnsName;
   readonly link: string;
@@ -121,9 +168,9 @@ export interface IptablesChain {
   readonly rules: readonly string[];
 }
 
-export type IptablesTable = 'raw' | 'mangle' | 'nat' | 'filter';
+export type IptablesTable = 'raw' | 'mangle' | 'nat' | 'filter' | 'security';
 
-export type NftFamily = 'inet' | 'ip' | 'bridge';
+export type NftFamily = 'inet' | 'ip' | 'ip6' | 'arp' | 'bridge' | 'netdev';
 
 export interface NftTable {
   readonly kind: 'nft-table';
@@ -173,7 +220,7 @@ export interface SandboxFile {
 }
 
 /** A process that goes on while the lab is up; each line is shell, run inside the sandbox. */
-export interface Daemon {
+export interface Daemon extends AsRead {
   readonly kind: 'daemon';
   readonly name: string;
   readonly pidFile: string;
@@ -183,6 +230,14 @@ export interface Daemon {
   readonly stop: string;
   /** What the process has read at its start: another digest means a reload. */
   readonly digest: string;
+  /** Where it listens. It must be started anew where one of these namespaces was made anew. */
+  readonly sockets: readonly ListeningSocket[];
+}
+
+export interface ListeningSocket {
+  readonly netns: NetnsName;
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
 }
 
 export type KernelObject =
@@ -190,6 +245,8 @@ export type KernelObject =
   | Sysctl
   | Veth
   | Bridge
+  | LinkUp
+  | ForeignLink
   | BridgePort
   | FdbEntry
   | InterfaceAddress
@@ -215,7 +272,8 @@ export const EMPTY: KernelState = new Map();
 
 /** Kernel routing tables that every Linux has. @see iproute2 etc/iproute2/rt_tables */
 export const MAIN_TABLE = 254;
-const LOCAL_TABLE = 255;
+export const LOCAL_TABLE = 255;
+export const DEFAULT_TABLE = 253;
 
 /** What tells one object from another; two objects with one key can't stand side by side in the kernel. */
 export function objectKey(object: KernelObject): string {
@@ -227,7 +285,10 @@ export function objectKey(object: KernelObject): string {
     case 'veth':
       return `veth ${object.ends.map((end) => `${end.netns}:${end.link}`).join(' ')}`;
     case 'bridge':
+    case 'foreign-link':
       return `${object.netns} link ${object.link}`;
+    case 'link-up':
+      return `${object.netns} up ${object.link}`;
     case 'bridge-port':
       return `${object.netns} port ${object.link}`;
     case 'fdb-entry':
@@ -268,9 +329,14 @@ export function renderRule(rule: RoutingRule): string {
   return words.join(' ');
 }
 
+const TABLE_WORDS = new Map([
+  [DEFAULT_TABLE, 'default'],
+  [MAIN_TABLE, 'main'],
+  [LOCAL_TABLE, 'local'],
+]);
+
 export function tableWord(table: number): string {
-  if (table === MAIN_TABLE) return 'main';
-  return table === LOCAL_TABLE ? 'local' : String(table);
+  return TABLE_WORDS.get(table) ?? String(table);
 }
 
 /** The links an object lives on, as keys of `linkKey`; they vanish together. */
@@ -281,6 +347,7 @@ export function linksOf(object: KernelObject): string[] {
     case 'fdb-entry':
     case 'address':
     case 'neighbour':
+    case 'link-up':
       return [linkKey(object.netns, object.link)];
     case 'route':
     case 'sysctl':

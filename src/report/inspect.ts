@@ -2,7 +2,7 @@
 
 import { renderReference } from '../base/reference.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
-import type { RouteTarget } from '../aws/route-table.ts';
+import { renderTarget } from '../aws/route-table.ts';
 import type { Vpc } from '../aws/vpc.ts';
 import { addressMappings, type Cloud } from '../cloud.ts';
 import { podReference } from '../k8s/pod.ts';
@@ -135,19 +135,4 @@ function clusterSections(cloud: Cloud): Section[] {
 
 function shortEni(eni: NetworkInterface): string {
   return `${eni.link} ${eni.addresses[0].address}`;
-}
-
-function renderTarget(target: RouteTarget): string {
-  switch (target.kind) {
-    case 'igw':
-      return renderReference('igw', target.name);
-    case 'nat':
-      return `nat/${target.name}`;
-    case 'eni':
-      return target.eni.link === 'eth0'
-        ? target.eni.thing
-        : `${target.eni.thing}:${target.eni.link}`;
-    case 'blackhole':
-      return target.was === undefined ? 'blackhole' : `blackhole (${target.was} was deleted)`;
-  }
 }

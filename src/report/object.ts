@@ -27,6 +27,10 @@ export function renderObject(object: KernelObject): string {
     }
     case 'bridge':
       return `bridge ${object.link} (${object.mac}, mtu ${object.mtuBytes})`;
+    case 'link-up':
+      return `link ${object.link} up`;
+    case 'foreign-link':
+      return `link ${object.link} (${object.type})`;
     case 'bridge-port':
       return `port ${object.link} of ${object.bridge}`;
     case 'fdb-entry':

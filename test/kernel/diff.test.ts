@@ -19,7 +19,7 @@ import {
 const a = netnsName('a');
 const b = netnsName('b');
 
-const netns = (name: typeof a): Netns => ({ kind: 'netns', netns: name, defaultRules: true });
+const netns = (name: typeof a): Netns => ({ kind: 'netns', netns: name });
 const veth = (mtuBytes = 9001, one = a, other = b): Veth => ({
   kind: 'veth',
   ends: [

@@ -27,11 +27,8 @@ function script(from: KernelState, to: KernelState): string {
   return renderScript(render(diff(from, to))).replace(/^[\s\S]*?set -e\n\n/, '');
 }
 
-const NODE: Netns = { kind: 'netns', netns: node, defaultRules: true };
-const NAMESPACES: readonly KernelObject[] = [
-  { kind: 'netns', netns: vpc, defaultRules: false },
-  NODE,
-];
+const NODE: Netns = { kind: 'netns', netns: node };
+const NAMESPACES: readonly KernelObject[] = [{ kind: 'netns', netns: vpc }, NODE];
 const LINKS: readonly KernelObject[] = [
   {
     kind: 'veth',

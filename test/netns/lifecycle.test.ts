@@ -10,7 +10,7 @@ import { run } from '../../src/host/exec.ts';
 import { isRoot } from '../../src/host/sandbox.ts';
 import { renderScript } from '../../src/kernel/render.ts';
 import { EMPTY } from '../../src/kernel/state.ts';
-import { commandsFor } from '../../src/pipeline.ts';
+import { commandsFor } from '../../src/standing.ts';
 import { edit, pods, withLab } from '../support/with-lab.ts';
 
 const LAB = `

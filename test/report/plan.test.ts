@@ -10,7 +10,7 @@ const netns = netnsName('node-1');
 const why = because('node', 'node/node-1');
 const add: Step = {
   action: 'add',
-  planned: { object: { kind: 'netns', netns, defaultRules: true }, because: why },
+  planned: { object: { kind: 'netns', netns }, because: why },
 };
 const remove: Step = {
   action: 'remove',

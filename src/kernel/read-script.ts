@@ -1,0 +1,98 @@
+/**
+ * The script that reads the kernel back: everything that a plan may say something about, as the kernel's own tools print
+ * it, in sections that `parse-sections.ts` takes apart. It asks for what the plan names (files, sysctls, servers), and for
+ * all there is of what somebody may have added (namespaces, links, addresses, routes, rules, neighbours, firewalls).
+ *
+ * One `ip`, one `nft`, one `grep` a namespace; `bridge` and `iptables-save` only where there is something for them.
+ */
+
+import type { NetnsName } from '../base/names.ts';
+import { DIGEST_VARIABLE } from './server.ts';
+import type { KernelState } from './state.ts';
+
+/** Begins a line that begins a section; no tool prints it. */
+export const SECTION = '\u001E';
+
+/** Locked while a server starts, until it has its sockets and its pid file. */
+export const STARTING = '/run/hoplab/starting';
+
+/** What `sh -s` reads; `share` says which of the namespaces, so that two readers can divide the work. */
+export function renderReadScript(
+  planned: KernelState,
+  share: { readonly index: number; readonly of: number } = { index: 0, of: 1 },
+): string {
+  const sysctls = new Map<NetnsName, string[]>();
+  const bridged = new Set<NetnsName>();
+  for (const { object } of planned.values()) {
+    if (object.kind === 'bridge') bridged.add(object.netns);
+    if (object.kind !== 'sysctl') continue;
+    const list = sysctls.get(object.netns) ?? [];
+    list.push(object.path);
+    sysctls.set(object.netns, list);
+  }
+  const lines = [
+    `flock ${STARTING} true`,
+    READ_NETNS,
+    'sysctls() {',
+    '  case $1 in',
+    ...[...sysctls].map(([netns, paths]) => `    ${netns}) echo ${paths.join(' ')} ;;`),
+    '  esac',
+    '}',
+    `bridged=' ${[...bridged].join(' ')} '`,
+    'cd /run/netns || exit 1',
+    'count=0',
+    'for netns in *; do',
+    '  [ -e "$netns" ] || continue',
+    `  count=$(((count + 1) % ${share.of}))`,
+    `  [ $count = ${share.index} ] || continue`,
+    '  case $bridged in *" $netns "*) fdb=fdb ;; *) fdb= ;; esac',
+    '  nsenter --net="/run/netns/$netns" sh -c "$read_netns" "$netns" "$fdb" $(sysctls "$netns")',
+    'done',
+    ...(share.index === 0 ? readSandbox(planned) : []),
+    `printf '\\036end\\n'`,
+  ];
+  return `${lines.join('\n')}\n`;
+}
+
+/** `$0` is the namespace, `$1` is set where its bridges are asked for, the rest are sysctls. */
+const READ_NETNS = `read_netns='
+section() { printf "\\036%s\\n" "$1"; }
+section "netns $0"
+section ip
+ip -j -d -force -batch - <<END
+addr show
+route show table all
+rule show
+neigh show nud permanent
+END
+[ -z "$1" ] || { section fdb; bridge -j fdb show; }
+shift
+section nft
+nft=$(nft -y -s list ruleset)
+printf "%s\\n" "$nft"
+case $nft in *"table ip raw {"* | *"table ip mangle {"* | *"table ip nat {"* | *"table ip filter {"* | *"table ip security {"*)
+  section iptables
+  iptables-nft-save ;;
+esac
+section sockets
+cat /proc/self/net/tcp /proc/self/net/udp
+section sysctls
+cd /proc/sys && { [ $# = 0 ] || grep -Hs . "$@"; }
+:'`;
+
+/** What belongs to no namespace. A server is known by what its process was started with, not by its pid file alone. */
+function readSandbox(planned: KernelState): string[] {
+  return [...planned.values()].flatMap(({ object }) => {
+    if (object.kind === 'file') {
+      const { path } = object;
+      // The line end that comes after the content belongs to the section that follows.
+      return [`[ ! -e ${path} ] || { printf '\\036file %s\\n' ${path}; cat ${path}; echo; }`];
+    }
+    if (object.kind === 'daemon') {
+      return [
+        `{ read -r pid <${object.pidFile} && printf '\\036daemon %s\\n' ${object.name} && tr '\\000' '\\n' </proc/$pid/environ | grep '^${DIGEST_VARIABLE}='; } 2>/dev/null`,
+      ];
+    }
+    return [];
+  });
+}
