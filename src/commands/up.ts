@@ -7,6 +7,7 @@ import type { Terminal } from './terminal.ts';
 export interface BuiltLab {
   readonly lab: pipeline.Lab;
   readonly sandbox: pipeline.Converged['sandbox'];
+  readonly wasUp: boolean;
   /** What was done, for a machine. */
   readonly summary: object;
 }
@@ -26,7 +27,7 @@ export async function build(
     terminal.print(renderConverged(name, { steps, wasUp, ms }, terminal.style));
   }
   const summary = { lab: name, directory, wasUp, ...tally(steps), ms: Math.round(ms) };
-  return { lab, sandbox, summary };
+  return { lab, sandbox, wasUp, summary };
 }
 
 export async function up(

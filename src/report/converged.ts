@@ -1,6 +1,7 @@
 /** What bringing a lab up has done. */
 
 import type { Step } from '../kernel/diff.ts';
+import { withoutImplied } from './implied.ts';
 import { renderSeconds } from './age.ts';
 import { count, PLAIN, type Style } from './style.ts';
 
@@ -11,8 +12,9 @@ export interface Tally {
 }
 
 export function tally(steps: readonly Step[]): Tally {
+  const shown = withoutImplied(steps);
   const of = (action: Step['action']): number =>
-    steps.filter((step) => step.action === action).length;
+    shown.filter((step) => step.action === action).length;
   return { add: of('add'), change: of('change'), remove: of('remove') };
 }
 
@@ -25,10 +27,9 @@ export function renderConverged(
   const { wasUp, steps, ms } = converged;
   const lab = style.bold(name);
   if (steps.length === 0) return `${lab} was up already; nothing to change`;
-  if (!wasUp) {
-    return `${lab} is up: built ${count(steps.length, 'object')} in ${renderSeconds(ms)}`;
-  }
   const { add, change, remove } = tally(steps);
+  const all = count(add + change + remove, 'object');
+  if (!wasUp) return `${lab} is up: built ${all} in ${renderSeconds(ms)}`;
   const kinds = (
     [
       [add, 'added'],
@@ -37,5 +38,5 @@ export function renderConverged(
     ] as const
   ).filter(([number]) => number > 0);
   const what = kinds.map(([number, verb]) => `${number} ${verb}`).join(', ');
-  return `${lab} was up; changed ${count(steps.length, 'object')} in ${renderSeconds(ms)} (${what})`;
+  return `${lab} was up; changed ${all} in ${renderSeconds(ms)} (${what})`;
 }

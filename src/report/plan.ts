@@ -2,6 +2,7 @@
 
 import type { Step } from '../kernel/diff.ts';
 import { tally } from './converged.ts';
+import { withoutImplied } from './implied.ts';
 import { homeOf, renderObject } from './object.ts';
 import { PLAIN, type Style } from './style.ts';
 
@@ -22,7 +23,7 @@ export function renderPlan(
       ? `${name} is up; nothing to change`
       : `${name}: ${numbers} (${isUp ? 'against the lab that is up' : 'it is not up'})`;
   const groups = new Map<string, Step[]>();
-  for (const step of steps) {
+  for (const step of withoutImplied(steps)) {
     const home = homeOf(step.planned.object);
     const group = groups.get(home);
     if (group === undefined) groups.set(home, [step]);

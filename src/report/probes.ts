@@ -79,6 +79,9 @@ function renderDifference(result: ProbeResult, cloud: Cloud, style: Style): stri
   for (const difference of result.differences) lines.push(`  ${difference}`);
   lines.push(`  model: ${result.judgement.because}`);
   lines.push(`  ask again by hand: ${result.byHand}`);
+  if (result.judgement.verdict !== result.outcome.verdict) {
+    lines.push('  look: npx hoplab verify    # does the kernel stand as planned?');
+  }
   for (const command of whereToLook(result, cloud)) lines.push(`  look: ${command}`);
   return lines.join('\n');
 }

@@ -6,9 +6,11 @@ import { netnsName } from '../../src/base/names.ts';
 import { diff } from '../../src/kernel/diff.ts';
 import {
   EMPTY,
+  type Daemon,
   type InterfaceAddress,
   type KernelObject,
   type KernelRoute,
+  type LinkUp,
   type KernelState,
   type Neighbour,
   type Netns,
@@ -20,11 +22,11 @@ const a = netnsName('a');
 const b = netnsName('b');
 
 const netns = (name: typeof a): Netns => ({ kind: 'netns', netns: name });
-const veth = (mtuBytes = 9001, one = a, other = b): Veth => ({
+const veth = (mtuBytes = 9001, one = a, other = b, mac = '0a:00:00:00:00:02'): Veth => ({
   kind: 'veth',
   ends: [
     { netns: one, link: 'x', mac: '0a:00:00:00:00:01' },
-    { netns: other, link: 'eth0', mac: '0a:00:00:00:00:02' },
+    { netns: other, link: 'eth0', mac },
   ],
   mtuBytes,
 });
@@ -150,16 +152,59 @@ t.test('a cable that goes along goes first where another takes its name', async 
   ]);
 });
 
-t.test('a cable that is made anew gets back what lay on it', async (t) => {
-  const changed = [
-    netns(a),
-    netns(b),
-    veth(1500),
-    address('10.0.0.5'),
-    route,
-    neighbour,
-    blackhole,
-  ];
+const ON_LINK = [address('10.0.0.5'), route, neighbour, blackhole];
+
+t.test('a link that is down gets back the routes and neighbours that went with it', async (t) => {
+  const up: LinkUp = { kind: 'link-up', netns: b, link: 'eth0' };
+  const planned = state(netns(a), netns(b), veth(), up, ...ON_LINK);
+  const found = state(netns(a), netns(b), veth(), address('10.0.0.5'), blackhole);
+  t.strictSame(steps(found, planned), [
+    '+ b up eth0',
+    '+ b route 254 default 0',
+    '+ b neighbour eth0 10.0.0.1',
+  ]);
+});
+
+t.test('a server starts anew where a namespace that it listens in was made anew', async (t) => {
+  const server: Daemon = {
+    kind: 'daemon',
+    name: 'server',
+    pidFile: '/run/server.pid',
+    start: 'server',
+    reload: 'server again',
+    stop: 'server no more',
+    digest: 'd',
+    sockets: [{ netns: b, protocol: 'tcp', port: 80 }],
+  };
+  t.strictSame(steps(state(netns(a), netns(b), server), state(netns(a), netns(b), server)), []);
+  t.strictSame(steps(state(netns(a), server), state(netns(a), netns(b), server)), [
+    '+ netns b',
+    '~ daemon server',
+  ]);
+  t.strictSame(steps(state(netns(b), server), state(netns(a), netns(b), server)), ['+ netns a']);
+});
+
+t.test(
+  'an address with another broadcast address is put on again, with what went along',
+  async (t) => {
+    const other: InterfaceAddress = { ...address('10.0.0.5'), broadcast: ipv4('10.0.0.255') };
+    const changed = [netns(a), netns(b), veth(), other, route, neighbour, blackhole];
+    t.strictSame(steps(state(...ALL), state(...changed)), [
+      '- b address eth0 10.0.0.5/24',
+      '+ b address eth0 10.0.0.5/24',
+      '+ b route 254 default 0',
+      '+ b neighbour eth0 10.0.0.1',
+    ]);
+  },
+);
+
+t.test('a cable with another MTU stays, and so does what lies on it', async (t) => {
+  const changed = [netns(a), netns(b), veth(1500), ...ON_LINK];
+  t.strictSame(steps(state(...ALL), state(...changed)), ['~ veth a:x b:eth0']);
+});
+
+t.test('a cable with another MAC is made anew, and gets back what lay on it', async (t) => {
+  const changed = [netns(a), netns(b), veth(9001, a, b, '0a:00:00:00:00:09'), ...ON_LINK];
   t.strictSame(steps(state(...ALL), state(...changed)), [
     '~ veth a:x b:eth0',
     '+ b address eth0 10.0.0.5/24',

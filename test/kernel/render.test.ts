@@ -4,6 +4,7 @@ import { because } from '../../src/base/because.ts';
 import { ipv4 } from '../../src/base/ip.ts';
 import { netnsName } from '../../src/base/names.ts';
 import { diff } from '../../src/kernel/diff.ts';
+import { bareNetns, hostNetns } from '../../src/kernel/netns.ts';
 import { render, renderScript } from '../../src/kernel/render.ts';
 import {
   EMPTY,
@@ -28,7 +29,7 @@ function script(from: KernelState, to: KernelState): string {
 }
 
 const NODE: Netns = { kind: 'netns', netns: node };
-const NAMESPACES: readonly KernelObject[] = [{ kind: 'netns', netns: vpc }, NODE];
+const NAMESPACES: readonly KernelObject[] = [...bareNetns(vpc), ...hostNetns(node)];
 const LINKS: readonly KernelObject[] = [
   {
     kind: 'veth',
@@ -41,6 +42,9 @@ const LINKS: readonly KernelObject[] = [
   { kind: 'bridge-port', netns: vpc, link: 'port', bridge: 'br' },
   { kind: 'bridge', netns: vpc, link: 'br', mac: '0a:00:00:00:00:03', mtuBytes: 1500 },
   { kind: 'fdb-entry', netns: vpc, link: 'port', mac: '0a:00:00:00:00:02' },
+  { kind: 'link-up', netns: vpc, link: 'br' },
+  { kind: 'link-up', netns: vpc, link: 'port' },
+  { kind: 'link-up', netns: node, link: 'eth0' },
 ];
 
 t.test('namespaces, links, what lies on them: whatever the order of the plan', async (t) => {
@@ -83,8 +87,8 @@ fdb replace 0a:00:00:00:00:02 dev port master static sticky
 EOF
 
 nsenter --net=/run/netns/node sh -ec '[ ! -e /proc/sys/net/ipv4/ip_forward ] || echo 1 >/proc/sys/net/ipv4/ip_forward; exec ip -batch -' <<'EOF'
-link set dev lo up
 link set dev eth0 up
+link set dev lo up
 addr add 10.0.0.5/24 broadcast 10.0.0.255 dev eth0
 route del 10.0.0.0/24 dev eth0 proto kernel
 route replace default via 10.0.0.1 dev eth0 onlink table 2
@@ -92,14 +96,15 @@ rule add priority 512 to 10.0.0.9 lookup main
 EOF
 
 nsenter --net=/run/netns/vpc ip -batch - <<'EOF' && nsenter --net=/run/netns/vpc bridge -batch /run/hoplab/fdb.vpc
-link set dev lo up
 rule del priority 32766
 rule del priority 32767
 link add name br address 0a:00:00:00:00:03 mtu 1500 type bridge mcast_snooping 0 forward_delay 0
-link set dev br up
-link set dev port up
+link set dev br mtu 1500
 link set dev port master br
 link set dev port type bridge_slave isolated on learning off flood off mcast_flood off bcast_flood off proxy_arp on
+link set dev br up
+link set dev port up
+link set dev lo up
 EOF
 `,
   );
