@@ -76,6 +76,17 @@ async function mend(
 ): Promise<Step[]> {
   progress.step('reading the kernel');
   const found = await readKernel(sandbox, store.everPlanned(to));
+  return mendFrom(found, store, sandbox, to, progress, lock);
+}
+
+async function mendFrom(
+  found: KernelState,
+  store: LabStore,
+  sandbox: Sandbox,
+  to: KernelState,
+  progress: Progress,
+  lock: Lock,
+): Promise<Step[]> {
   const { steps, commands } = commandsFor(found, to);
   if (steps.length > 0) progress.step(`mending ${steps.length} objects`);
   store.begin(to);
@@ -96,9 +107,21 @@ export async function verify(
   sandbox: Sandbox,
   progress: Progress,
 ): Promise<Verified> {
+  const { found, wanted } = await look(store, sandbox, progress);
+  return compare(found, wanted);
+}
+
+async function look(
+  store: LabStore,
+  sandbox: Sandbox,
+  progress: Progress,
+): Promise<{ found: KernelState; wanted: KernelState }> {
   progress.step('reading the kernel');
   const wanted = store.readWanted();
-  const found = await readKernel(sandbox, store.everPlanned(wanted));
+  return { wanted, found: await readKernel(sandbox, store.everPlanned(wanted)) };
+}
+
+function compare(found: KernelState, wanted: KernelState): Verified {
   return { drift: findDrift(found, wanted), objects: wanted.size };
 }
 
@@ -118,8 +141,9 @@ export async function repair(
   progress: Progress,
   lock: Lock,
 ): Promise<Repaired> {
-  const before = await verify(store, sandbox, progress);
-  const steps = await mend(store, sandbox, store.readWanted(), progress, lock);
+  const { found, wanted } = await look(store, sandbox, progress);
+  const before = compare(found, wanted);
+  const steps = await mendFrom(found, store, sandbox, wanted, progress, lock);
   store.endExperiment();
   const after = steps.length === 0 ? before : await verify(store, sandbox, progress);
   return { before, steps, after };

@@ -13,15 +13,22 @@ import type { Test } from 'tap';
 import { InputError } from '../../src/base/diagnostic.ts';
 import { findThing } from '../../src/cloud.ts';
 import { type Finished, run } from '../../src/host/exec.ts';
-import type { LabText } from '../../src/host/lab-files.ts';
+import { LABS, type LabText, readLabText } from '../../src/host/lab-files.ts';
 import { MachineError } from '../../src/host/machine-error.ts';
-import { enter, findSandbox } from '../../src/host/sandbox.ts';
+import { enter, findSandbox, type Sandbox } from '../../src/host/sandbox.ts';
 import { LabStore } from '../../src/host/store.ts';
-import { down, type Lab, loadText, up } from '../../src/pipeline.ts';
+import { down, type Lab, loadText, repair, up, verify } from '../../src/pipeline.ts';
+import type { Repaired, Verified } from '../../src/standing.ts';
 
 interface LabInput {
   readonly lab: string;
   readonly manifests?: string;
+}
+
+/** A lab that comes with the project, under the test's own name. */
+export function builtIn(name: string): LabInput {
+  const { lab, manifests } = readLabText(join(LABS, name));
+  return { lab: lab.text, manifests: manifests.map(({ text }) => text).join('\n---\n') };
 }
 
 /** One command somewhere in the lab: whose netns, and the shell line. */
@@ -95,6 +102,14 @@ export class TestLab {
     process.env['XDG_STATE_HOME'] = this.#state;
     const { steps } = await up(this.#lab, SILENT);
     return steps.length;
+  }
+
+  async verify(): Promise<Verified> {
+    return verify(this.store, await this.sandbox(), SILENT);
+  }
+
+  async repair(): Promise<Repaired> {
+    return repair(this.store, await this.sandbox(), SILENT);
   }
 
   /** Runs a shell script in the sandbox's root namespace. */
@@ -217,10 +232,14 @@ export class TestLab {
     );
   }
 
-  async #run(argv: readonly [string, ...string[]]): Promise<Finished> {
+  async sandbox(): Promise<Sandbox> {
     const sandbox = await findSandbox(this.store);
     if (sandbox === undefined) throw new Error(`${this.name} is not up`);
-    return run(enter(sandbox, argv));
+    return sandbox;
+  }
+
+  async #run(argv: readonly [string, ...string[]]): Promise<Finished> {
+    return run(enter(await this.sandbox(), argv));
   }
 }
 

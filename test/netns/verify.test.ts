@@ -1,0 +1,279 @@
+/** The kernel held against the plan: nothing differs in a lab that was just built, and whatever is broken is named and mended. */
+
+import t from 'tap';
+
+import { builtInLabs } from '../../src/host/lab-files.ts';
+import { renderDrift } from '../../src/report/drift.ts';
+import { builtIn, pods, type TestLab, withLab } from '../support/with-lab.ts';
+
+/** A bit of everything: two nodes and two ENIs, a NAT and an internet gateway, an appliance, UDP, excluded blocks. */
+const LAB = `
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    secondaryCidrs: [10.1.0.0/16]
+    subnets:
+      public: { cidr: 10.0.1.0/24, az: az-1, routeTable: public }
+      private: { cidr: 10.0.3.0/24, az: az-1, routeTable: private }
+      empty: { cidr: 10.1.0.0/24, az: az-1 }
+    internetGateway: igw
+    natGateways: { nat: { subnet: public, address: 10.0.1.50, elasticIp: 203.0.113.50, idleTimeout: 20s } }
+    routeTables:
+      public: { routes: [{ destination: 0.0.0.0/0, target: igw }] }
+      private:
+        routes:
+          - { destination: 0.0.0.0/0, target: nat/nat }
+          - { destination: 10.0.1.0/24, target: instance/firewall }
+          - { destination: 192.0.2.0/24, target: blackhole }
+    instances:
+      bastion: { subnet: public, elasticIp: 203.0.113.10, secondaryAddresses: [10.0.1.40] }
+      firewall:
+        subnet: public
+        sourceDestCheck: false
+        interfaces: [{ subnet: private, sourceDestCheck: false }]
+cluster:
+  vpc: main
+  cni:
+    AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS: 192.168.0.0/16,172.16.0.0/12
+    AWS_VPC_K8S_CNI_RANDOMIZESNAT: hashrandom
+  nodes:
+    node-1: { subnet: private, address: 10.0.3.10 }
+    node-2: { subnet: private, address: 10.0.3.11 }
+  pins:
+    pod/a: { node: node-1, address: 10.0.3.50 }
+    pod/b: { node: node-2, address: 10.0.3.60, eni: eth1 }
+internet:
+  server: { address: 198.51.100.10 }
+`;
+const MANIFESTS = `${pods(['a', 'b'])}
+apiVersion: v1
+kind: Pod
+metadata: { name: udp }
+spec: { containers: [{ name: main, ports: [{ containerPort: 5353, protocol: UDP }] }] }
+`;
+
+async function says(lab: TestLab): Promise<string[]> {
+  const { drift } = await lab.verify();
+  return drift.length === 0 ? [] : renderDrift(drift, false).split('\n');
+}
+
+for (const name of builtInLabs()) {
+  t.test(`what ${name} plans is what the kernel then shows`, async (t) => {
+    await withLab(t, builtIn(name), async (lab) => {
+      t.strictSame(await says(lab), []);
+    });
+  });
+}
+
+interface Break {
+  readonly what: string;
+  /** Where the line runs: a thing, or the sandbox itself. */
+  readonly where: string | undefined;
+  readonly line: string;
+  readonly says: readonly string[];
+}
+
+const BREAKS: readonly Break[] = [
+  {
+    what: 'a route of a route table',
+    where: 'vpc/main',
+    line: 'ip route del $(ip route show table all | grep "^default via 10.0.1.50")',
+    says: ['✗ rtb/private: route 0.0.0.0/0 -> nat/nat is gone'],
+  },
+  {
+    what: 'a policy rule',
+    where: 'node/node-1',
+    line: 'ip rule del priority 512 to 10.0.3.50',
+    says: ['✗ pod/a: rule 512 to 10.0.3.50 lookup main is gone'],
+  },
+  {
+    what: 'an iptables chain, flushed',
+    where: 'node/node-1',
+    line: 'iptables -t nat -F AWS-SNAT-CHAIN-0',
+    says: ['✗ node/node-1: chain AWS-SNAT-CHAIN-0 (iptables -t nat) lacks 5 rules'],
+  },
+  {
+    what: 'an iptables rule more, at the head of a chain',
+    where: 'node/node-1',
+    line: 'iptables -t nat -I AWS-SNAT-CHAIN-0 -s 9.9.9.9 -j RETURN',
+    says: ['✗ node/node-1: chain AWS-SNAT-CHAIN-0 (iptables -t nat) has a rule more'],
+  },
+  {
+    what: 'the policy of a chain',
+    where: 'igw',
+    line: 'iptables -P FORWARD ACCEPT',
+    says: ['✗ igw: chain FORWARD (iptables -t filter) has the policy ACCEPT, not DROP'],
+  },
+  {
+    what: 'an address, with the route over it',
+    where: 'node/node-2',
+    line: 'ip addr del 10.0.3.11/24 dev eth0',
+    says: [
+      '✗ node/node-2: address 10.0.3.11/24 dev eth0 is gone',
+      '✗ node/node-2: route default via 10.0.3.1 dev eth0 is gone',
+    ],
+  },
+  {
+    what: 'a connected route',
+    where: 'node/node-2',
+    line: 'ip route del 10.0.3.0/24 dev eth0',
+    says: ['✗ node/node-2: the connected route of address 10.0.3.11/24 dev eth0 is gone'],
+  },
+  {
+    what: 'a neighbour',
+    where: 'pod/a',
+    line: 'ip neigh del 169.254.1.1 dev eth0',
+    says: ['✗ pod/a: neighbour 169.254.1.1 lladdr ee:79:76:63:9c:1a dev eth0 is gone'],
+  },
+  {
+    what: 'a sysctl, and what the kernel changes with it',
+    where: 'node/node-1',
+    line: 'echo 0 >/proc/sys/net/ipv4/ip_forward',
+    says: [
+      '✗ node/node-1: sysctl net.ipv4.ip_forward is 0, not 1',
+      '✗ node/node-1: sysctl net.ipv4.conf.all.accept_redirects is 1, not 0',
+    ],
+  },
+  {
+    what: 'a link, down',
+    where: 'nat/nat',
+    line: 'ip link set eth0 down',
+    says: ['✗ nat/nat:eth0: link eth0 is down, and 1 object with it'],
+  },
+  {
+    what: "a pod's network namespace, deleted",
+    where: undefined,
+    line: 'ip netns del pod-a',
+    says: ['✗ pod/a: network namespace pod-a is gone, and 15 objects with it'],
+  },
+  {
+    what: 'a cable, deleted',
+    where: 'node/node-2',
+    line: 'ip link del eth1',
+    says: [
+      '✗ node/node-2:eth1: cable eth1 (to node-2-eth1 of vpc-main) is gone, and 8 objects with it',
+    ],
+  },
+  {
+    what: 'HAProxy, killed',
+    where: undefined,
+    line: 'kill -9 $(cat /run/hoplab/servers.pid)',
+    says: ['✗ lab: the server haproxy does not run'],
+  },
+  {
+    what: 'the responder, killed',
+    where: undefined,
+    line: 'kill -9 $(cat /run/hoplab/responder.pid)',
+    says: ['✗ lab: the server responder does not run'],
+  },
+  {
+    what: "an element of a security group's gate",
+    where: 'vpc/main',
+    line: "nft delete element inet vpc ingress-of '{ 10.0.3.50 }'",
+    says: ['✗ node/node-1:eth0: the gate of the security groups for 10.0.3.50 (ingress) is gone'],
+  },
+  {
+    what: 'an nft rule, replaced',
+    where: 'vpc/main',
+    line: 'nft flush chain inet vpc sg-default-ingress && nft add rule inet vpc sg-default-ingress drop',
+    says: ['✗ vpc/main: chain sg-default-ingress (nft inet vpc) lacks a rule and has a rule more'],
+  },
+  {
+    what: 'an nft base chain, hung elsewhere',
+    where: 'nat/nat',
+    line: "nft delete chain ip nat-gateway input && nft add chain ip nat-gateway input '{ type filter hook input priority 5; policy accept; }'",
+    says: [
+      '✗ nat/nat: chain input (nft ip nat-gateway) hangs elsewhere (type filter hook input priority 5; policy accept;)',
+    ],
+  },
+  {
+    what: 'a whole nft table',
+    where: 'vpc/main',
+    line: 'nft delete table bridge fabric',
+    says: ['✗ vpc/main: nft table bridge fabric is gone, and 18 objects with it'],
+  },
+  {
+    what: 'a flag of a bridge port',
+    where: 'vpc/main',
+    line: 'ip link set node-1-eth0 type bridge_slave flood on isolated off',
+    says: ['✗ node/node-1:eth0: port node-1-eth0 of private: isolated off, flood on'],
+  },
+  {
+    what: 'an entry of a forwarding table',
+    where: 'vpc/main',
+    line: 'bridge fdb del $(bridge fdb show dev node-1-eth0 | grep sticky | cut -d" " -f1) dev node-1-eth0 master',
+    says: ['✗ node/node-1:eth0: fdb 0a:e2:05:eb:22:fd dev node-1-eth0 is gone'],
+  },
+  {
+    what: 'an MTU, on one end',
+    where: 'node/node-1',
+    line: 'ip link set eth0 mtu 1400',
+    says: ['✗ node/node-1:eth0: cable eth0 (to node-1-eth0 of vpc-main): node-1 eth0 mtu 1400'],
+  },
+  {
+    what: 'a MAC',
+    where: 'instance/bastion',
+    line: 'ip link set eth0 address 0a:00:00:00:00:99',
+    says: [],
+  },
+  {
+    what: 'a file of the sandbox',
+    where: undefined,
+    line: "echo '1.2.3.4 nonsense' >/tmp/hosts.$$ && cp /tmp/hosts.$$ /run/h && rm /tmp/hosts.$$ && mv /run/h /etc/hosts",
+    says: ['✗ lab: file /etc/hosts has another content'],
+  },
+  {
+    what: 'links, routes, rules, chains and tables that nobody planned',
+    where: 'node/node-1',
+    line: `ip link add more type veth peer name more-peer
+      ip route add blackhole 9.9.9.0/24
+      ip rule add priority 7 from 9.9.9.9 lookup main
+      iptables -t raw -A PREROUTING -s 9.9.9.9 -j DROP
+      iptables -N MORE
+      nft add table inet more && nft add chain inet more chain
+      ip addr add 10.0.3.99/32 dev eth0
+      ip neigh add 10.0.3.99 lladdr 0a:00:00:00:00:01 dev eth0`,
+    says: [
+      '✗ node/node-1: an address more: 10.0.3.99/32 dev eth0',
+      '✗ node/node-1: a route more: blackhole 9.9.9.0/24',
+      '✗ node/node-1: a rule more: 7 from 9.9.9.9 lookup main',
+      '✗ node/node-1: a neighbour more: 10.0.3.99 lladdr 0a:00:00:00:00:01 dev eth0',
+      '✗ node/node-1: an nft more: table inet more, and 1 object with it',
+      '✗ node/node-1: a chain more: PREROUTING (iptables -t raw)',
+      '✗ node/node-1: a chain more: MORE (iptables -t filter)',
+      '✗ node/node-1: a cable more: more (to more-peer of node-1)',
+    ],
+  },
+  {
+    what: 'a network namespace that nobody planned',
+    where: undefined,
+    line: 'ip netns add more && ip -n more link add x type dummy 2>/dev/null || :',
+    says: [],
+  },
+];
+
+t.test('whatever is broken is named, mended, and nothing else is touched', async (t) => {
+  await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+    t.strictSame(await says(lab), [], 'nothing differs at first');
+    for (const { what, where, line, says: words } of BREAKS) {
+      const { exitCode, stderr } = await (where === undefined ? lab.sh(line) : lab.in(where, line));
+      t.equal(exitCode, 0, `${what}: ${stderr}`);
+      t.strictSame(await says(lab), words, what);
+      const { after } = await lab.repair();
+      t.strictSame(
+        after.drift.length === 0 ? [] : renderDrift(after.drift, true).split('\n'),
+        [],
+        `${what}: mended`,
+      );
+    }
+    t.strictSame(
+      await lab.curl({
+        out: ['pod/a', '198.51.100.10'],
+        across: ['pod/b', '10.0.3.50:8080'],
+        bastion: ['internet/server', '203.0.113.10'],
+      }),
+      { out: 'client 203.0.113.50', across: 'client 10.0.3.60', bastion: 'client 198.51.100.10' },
+      'and the lab works',
+    );
+  });
+});
