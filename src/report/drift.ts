@@ -2,7 +2,13 @@
 
 import { renderSourceRef } from '../base/diagnostic.ts';
 import type { Drift } from '../kernel/drift.ts';
-import { gsoMaxSize, type KernelObject, renderRule, tableWord } from '../kernel/state.ts';
+import {
+  gsoMaxSize,
+  type KernelObject,
+  MAIN_TABLE,
+  renderRule,
+  tableWord,
+} from '../kernel/state.ts';
 import { homeOf, renderObject } from './object.ts';
 import { count, PLAIN, type Style } from './style.ts';
 
@@ -81,8 +87,8 @@ function describeGone(object: KernelObject, as: string | undefined): string {
 
 function describeMore(object: KernelObject): string {
   if (object.kind === 'link-up') return `link ${object.link} is up`;
-  const name = nameOf(object);
-  return `${/^[aeiou]/.test(name) ? 'an' : 'a'} ${name.replace(' ', ' more: ')}`;
+  const [noun, name] = nounAndName(object);
+  return `${/^[aeiou]|^nft/.test(noun) ? 'an' : 'a'} ${noun} more: ${name}`;
 }
 
 function describeChange(wanted: KernelObject, found: KernelObject, as: string | undefined): string {
@@ -103,6 +109,13 @@ function describeChange(wanted: KernelObject, found: KernelObject, as: string | 
     found.broadcast === wanted.broadcast
   ) {
     return `the connected route of ${name} is ${wanted.connectedRoute ? 'gone' : 'there again'}`;
+  }
+  if (wanted.kind === 'veth' && found.kind === 'veth' && found.mtuBytes === wanted.mtuBytes) {
+    const macs = wanted.ends.flatMap(({ netns, link, mac }, index) => {
+      const other = found.ends[index]?.mac;
+      return other === mac ? [] : [`${netns} ${link} has the MAC ${other ?? '?'}, not ${mac}`];
+    });
+    return `${name}: ${macs.join(', ')}`;
   }
   const fields = fieldsThatDiffer(wanted, found);
   return `${name} is otherwise: ${fields.join(', ')}`;
@@ -160,31 +173,51 @@ function say(value: unknown): string {
   return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
-/** The kernel's noun and the object's name. */
 function nameOf(object: KernelObject): string {
+  return nounAndName(object).join(' ');
+}
+
+/** The kernel's noun, and which one it is. */
+function nounAndName(object: KernelObject): readonly [noun: string, name: string] {
   switch (object.kind) {
     case 'netns':
-      return `network namespace ${object.netns}`;
+      return ['network namespace', object.netns];
     case 'veth': {
       const [there, here] = object.ends;
-      return `cable ${here.link} (to ${there.link} of ${there.netns})`;
+      return ['cable', `${here.link} (to ${there.link} of ${there.netns})`];
     }
     case 'iptables-chain':
-      return `chain ${object.chain} (iptables -t ${object.table})`;
+      return ['chain', `${object.chain} (iptables -t ${object.table})`];
     case 'nft-chain':
-      return `chain ${object.chain} (nft ${object.family} ${object.table})`;
+      return ['chain', `${object.chain} (nft ${object.family} ${object.table})`];
+    case 'nft-table':
+      return ['nft table', `${object.family} ${object.table}`];
+    case 'nft-set':
+      return [`nft ${object.type}`, `${object.set} of ${object.family} ${object.table}`];
+    case 'nft-element': {
+      const { element, data, set } = object;
+      return ['nft element', `${element}${data === undefined ? '' : ` : ${data}`} of ${set}`];
+    }
     case 'link-up':
-      return `link ${object.link}`;
+      return ['link', object.link];
     case 'rule':
-      return `rule ${renderRule(object).replace(/^priority /, '')}`;
-    case 'route':
-      return object.table === 254
-        ? renderObject(object)
-        : `${renderObject(object).replace(/ table \S+$/, '')} in table ${tableWord(object.table)}`;
+      return ['rule', renderRule(object).replace(/^priority /, '')];
+    case 'route': {
+      const text = renderObject(object).replace(/^route /, '');
+      return [
+        'route',
+        object.table === MAIN_TABLE
+          ? text
+          : `${text.replace(/ table \S+$/, '')} in table ${tableWord(object.table)}`,
+      ];
+    }
     case 'sysctl':
-      return `sysctl ${object.path.replaceAll('/', '.')}`;
-    default:
-      return renderObject(object);
+      return ['sysctl', object.path.replaceAll('/', '.')];
+    default: {
+      const text = renderObject(object);
+      const space = text.indexOf(' ');
+      return [text.slice(0, space), text.slice(space + 1)];
+    }
   }
 }
 

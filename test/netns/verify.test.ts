@@ -190,7 +190,7 @@ const BREAKS: readonly Break[] = [
     what: 'a whole nft table',
     where: 'vpc/main',
     line: 'nft delete table bridge fabric',
-    says: ['✗ vpc/main: nft table bridge fabric is gone, and 18 objects with it'],
+    says: ['✗ vpc/main: nft table bridge fabric is gone, and 19 objects with it'],
   },
   {
     what: 'a flag of a bridge port',
@@ -214,7 +214,9 @@ const BREAKS: readonly Break[] = [
     what: 'a MAC',
     where: 'instance/bastion',
     line: 'ip link set eth0 address 0a:00:00:00:00:99',
-    says: [],
+    says: [
+      '✗ instance/bastion:eth0: cable eth0 (to bastion-eth0 of vpc-main): bastion eth0 has the MAC 0a:00:00:00:00:99, not 0a:1c:af:df:dd:96',
+    ],
   },
   {
     what: 'a file of the sandbox',
@@ -230,7 +232,7 @@ const BREAKS: readonly Break[] = [
       ip rule add priority 7 from 9.9.9.9 lookup main
       iptables -t raw -A PREROUTING -s 9.9.9.9 -j DROP
       iptables -N MORE
-      nft add table inet more && nft add chain inet more chain
+      nft add table inet more && nft add chain inet more inner
       ip addr add 10.0.3.99/32 dev eth0
       ip neigh add 10.0.3.99 lladdr 0a:00:00:00:00:01 dev eth0`,
     says: [
@@ -238,7 +240,7 @@ const BREAKS: readonly Break[] = [
       '✗ node/node-1: a route more: blackhole 9.9.9.0/24',
       '✗ node/node-1: a rule more: 7 from 9.9.9.9 lookup main',
       '✗ node/node-1: a neighbour more: 10.0.3.99 lladdr 0a:00:00:00:00:01 dev eth0',
-      '✗ node/node-1: an nft more: table inet more, and 1 object with it',
+      '✗ node/node-1: an nft table more: inet more, and 1 object with it',
       '✗ node/node-1: a chain more: PREROUTING (iptables -t raw)',
       '✗ node/node-1: a chain more: MORE (iptables -t filter)',
       '✗ node/node-1: a cable more: more (to more-peer of node-1)',
@@ -247,8 +249,8 @@ const BREAKS: readonly Break[] = [
   {
     what: 'a network namespace that nobody planned',
     where: undefined,
-    line: 'ip netns add more && ip -n more link add x type dummy 2>/dev/null || :',
-    says: [],
+    line: 'ip netns add more',
+    says: ['✗ more: a network namespace more: more, and 3 objects with it'],
   },
 ];
 
