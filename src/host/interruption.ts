@@ -4,7 +4,7 @@ import { isLocked } from './lock.ts';
 import type { LabStore } from './store.ts';
 
 /**
- * What was broken off before its end, in words, or undefined: a change, or an experiment that nobody took back. While
+ * What was broken off before its end, as `LAB was cut off …`, or undefined: a change, or an experiment that nobody took back. While
  * somebody has the lock, nothing was broken off.
  */
 export async function brokenOff(store: LabStore): Promise<string | undefined> {

@@ -146,8 +146,9 @@ function renderNetns(
     'bridge-port': 2,
     'link-up': 3,
     address: 4,
-    route: 5,
-    rule: 6,
+    // A next hop is looked up by the rules: without the one of `main` no gateway is valid.
+    rule: 5,
+    route: 6,
     neighbour: 7,
   };
   const wanted: { rank: number; lines: Line[] }[] = [];
@@ -316,11 +317,14 @@ function gsoOf(mtuBytes: number): string {
   return `gso_max_size ${gsoMaxSize(mtuBytes)}`;
 }
 
-function renderBridge({ link, mac, mtuBytes }: Bridge): string {
-  return `link add name ${link} address ${mac} mtu ${mtuBytes} type bridge ${BRIDGE_SETTINGS}`;
+function renderBridge({ link, mac }: Bridge): string {
+  return `link add name ${link} address ${mac} type bridge ${BRIDGE_SETTINGS}`;
 }
 
-/** Set once more, it is ours: an MTU from birth follows the ports', and falls to 1500 with the last one. */
+/**
+ * Set by itself, and to another one than it has from birth, it is ours; else it would follow the ports' and fall to 1500
+ * with the last one. @see linux/net/bridge/br_device.c br_change_mtu, br_if.c br_mtu_auto_adjust
+ */
 function bridgeMtu({ link, mtuBytes }: Bridge): string {
   return `link set dev ${link} mtu ${mtuBytes}`;
 }

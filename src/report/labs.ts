@@ -8,7 +8,8 @@ export interface LabUp {
   readonly name: string;
   readonly directory: string;
   readonly since: string;
-  readonly isComplete: boolean;
+  /** What is not as usual: `being changed`, `cut off in mid-change`; empty where nothing is. */
+  readonly state: string;
   readonly nodes: number;
   readonly pods: number;
   readonly netns: number;
@@ -19,7 +20,7 @@ export function renderLabsUp(labs: readonly LabUp[], nowMs: number, style: Style
   if (labs.length === 0) return 'no lab is up; start one: npx hoplab scenario-4';
   const rows = labs.map((lab) => [
     style.bold(lab.name),
-    `${renderAge(lab.since, nowMs)}${lab.isComplete ? '' : style.yellow(' (half built)')}`,
+    `${renderAge(lab.since, nowMs)}${lab.state === '' ? '' : style.yellow(` (${lab.state})`)}`,
     lab.nodes,
     lab.pods,
     lab.netns,

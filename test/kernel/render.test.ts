@@ -91,14 +91,14 @@ link set dev eth0 up
 link set dev lo up
 addr add 10.0.0.5/24 broadcast 10.0.0.255 dev eth0
 route del 10.0.0.0/24 dev eth0 proto kernel
-route replace default via 10.0.0.1 dev eth0 onlink table 2
 rule add priority 512 to 10.0.0.9 lookup main
+route replace default via 10.0.0.1 dev eth0 onlink table 2
 EOF
 
 nsenter --net=/run/netns/vpc ip -batch - <<'EOF' && nsenter --net=/run/netns/vpc bridge -batch /run/hoplab/fdb.vpc
 rule del priority 32766
 rule del priority 32767
-link add name br address 0a:00:00:00:00:03 mtu 1500 type bridge mcast_snooping 0 forward_delay 0
+link add name br address 0a:00:00:00:00:03 type bridge mcast_snooping 0 forward_delay 0
 link set dev br mtu 1500
 link set dev port master br
 link set dev port type bridge_slave isolated on learning off flood off mcast_flood off bcast_flood off proxy_arp on

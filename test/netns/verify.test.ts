@@ -211,6 +211,12 @@ const BREAKS: readonly Break[] = [
     says: ['✗ node/node-1:eth0: cable eth0 (to node-1-eth0 of vpc-main): node-1 eth0 mtu 1400'],
   },
   {
+    what: 'the last port of a subnet',
+    where: 'vpc/main',
+    line: 'ip link add lonely type bridge; ip link set bastion-eth0 master lonely; ip link del lonely',
+    says: [],
+  },
+  {
     what: 'a MAC',
     where: 'instance/bastion',
     line: 'ip link set eth0 address 0a:00:00:00:00:99',
