@@ -7,6 +7,7 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 import type { Test } from 'tap';
 
@@ -35,6 +36,7 @@ export function builtIn(name: string): LabInput {
 type Somewhere = readonly [where: string, line: string];
 
 const SILENT = { step: (): void => undefined, note: (): void => undefined };
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const POLL_MS = 20;
 const PATIENCE_MS = 10_000;
 /** A dropped connection costs a test this long, so drops are probed side by side. */
@@ -110,6 +112,13 @@ export class TestLab {
 
   async repair(): Promise<Repaired> {
     return repair(this.store, await this.sandbox(), SILENT);
+  }
+
+  /** Runs the command line as a process of its own, with this lab's state. */
+  async cli(...words: readonly string[]): Promise<Finished> {
+    const environment = [`XDG_STATE_HOME=${this.#state}`, `HOPLAB_LAB=${this.name}`];
+    const node = [process.execPath, '--disable-warning=ExperimentalWarning', CLI];
+    return run(['env', ...environment, ...node, ...words]);
   }
 
   /** Runs a shell script in the sandbox's root namespace. */
