@@ -36,7 +36,7 @@ export async function probe(
     const groups = await pipeline.probe(lab, sandbox, args.probes, terminal.progress);
     if (terminal.json) terminal.printJson(groupsToJson(groups));
     else {
-      terminal.print(`${renderGroups(groups, terminal.style)}\n`);
+      terminal.print(`${renderGroups(groups, terminal.style, terminal.columns)}\n`);
       terminal.print(renderSummary(groups, terminal.style));
     }
     if (every === undefined) return isAsExpected(groups) ? 0 : 1;

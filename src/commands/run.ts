@@ -32,8 +32,8 @@ export async function run(
     const drift = driftToJson(verified?.drift ?? []);
     terminal.printJson({ ...summary, drift, probes: groupsToJson(groups) });
   } else {
-    const { style } = terminal;
-    if (groups.length > 0) terminal.print(`\n${renderGroups(groups, style)}\n`);
+    const { style, columns } = terminal;
+    if (groups.length > 0) terminal.print(`\n${renderGroups(groups, style, columns)}\n`);
     terminal.print(renderSummary(groups, style));
     const readme = pipeline.readmeOf(lab);
     const next = [

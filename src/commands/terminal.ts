@@ -10,6 +10,8 @@ export interface Terminal {
   /** For standard output; `errorStyle` for standard error. */
   readonly style: Style;
   readonly errorStyle: Style;
+  /** The width of standard output; undefined for a pipe or a file. */
+  readonly columns: number | undefined;
   /** A person sits at both ends. */
   readonly isInteractive: boolean;
   /** One line that says what is going on; it is overwritten, and never written into a pipe. */
@@ -55,6 +57,7 @@ export function openTerminal(json: boolean, verbose: boolean): Terminal {
     verbose,
     style,
     errorStyle,
+    columns: stdout.isTTY ? stdout.columns : undefined,
     isInteractive: stdin.isTTY && stdout.isTTY,
     progress: { step, note, done: clear },
     print,

@@ -1,5 +1,7 @@
 /** Results of probes as a table, one row a probe, and under it what a person does about a row that differs. */
 
+import { stripVTControlCharacters } from 'node:util';
+
 import type { Cloud } from '../cloud.ts';
 import type { ProbeResult } from '../probe/run.ts';
 import { count, PLAIN, type Style } from './style.ts';
@@ -15,12 +17,17 @@ export interface GroupResult {
   readonly results: readonly ProbeResult[];
 }
 
-export function renderGroups(groups: readonly GroupResult[], style: Style = PLAIN): string {
+/** `columns` is the width of the terminal; in a pipe there is none, and each probe is a line, however long. */
+export function renderGroups(
+  groups: readonly GroupResult[],
+  style: Style = PLAIN,
+  columns?: number,
+): string {
   const shown = groups.filter((group) => group.results.length > 0);
-  return shown.map((group) => renderGroup(group, style)).join('\n\n');
+  return shown.map((group) => renderGroup(group, style, columns)).join('\n\n');
 }
 
-function renderGroup(group: GroupResult, style: Style): string {
+function renderGroup(group: GroupResult, style: Style, columns: number | undefined): string {
   const parts: string[] = [];
   if (group.experiment !== undefined) {
     const { about } = group;
@@ -31,8 +38,18 @@ function renderGroup(group: GroupResult, style: Style): string {
       parts.push(style.dim(`  with ${path} = ${JSON.stringify(value)}`));
     }
   }
-  const rows = group.results.map((result) => [
-    result.differences.length === 0 ? style.green('✓') : style.red('✗'),
+  const wide = renderWide(group.results, style);
+  const width = Math.max(...wide.split('\n').map((line) => stripVTControlCharacters(line).length));
+  parts.push(columns !== undefined && width > columns ? renderNarrow(group.results, style) : wide);
+  for (const result of group.results) {
+    if (result.differences.length > 0) parts.push(renderDifference(result, group.cloud, style));
+  }
+  return parts.join('\n');
+}
+
+function renderWide(results: readonly ProbeResult[], style: Style): string {
+  const rows = results.map((result) => [
+    mark(result, style),
     result.name,
     result.probe.from,
     `${result.request.kind} ${(result.probe[result.request.kind] ?? '').replace(/^http:\/\//, '')}`,
@@ -41,13 +58,34 @@ function renderGroup(group: GroupResult, style: Style): string {
     renderTime(result.timeMs),
     result.evidence.path.join(' > '),
   ]);
-  parts.push(
-    table(['', 'FLOW', 'FROM', 'TO', 'EXPECTED', 'SEEN', 'TIME', 'PATH (observed)'], rows, style),
-  );
-  for (const result of group.results) {
-    if (result.differences.length > 0) parts.push(renderDifference(result, group.cloud, style));
-  }
-  return parts.join('\n');
+  const headers = ['', 'FLOW', 'FROM', 'TO', 'EXPECTED', 'SEEN', 'TIME', 'PATH (observed)'];
+  return table(headers, rows, style);
+}
+
+/** Where a line would not fit: the path under the probe. It tells from where and to where by itself. */
+function renderNarrow(results: readonly ProbeResult[], style: Style): string {
+  const rows = results.map((result) => [
+    mark(result, style),
+    result.name,
+    `${seen(result)}${isBlockedAsExpected(result) ? ', as expected' : ''}`,
+    renderTime(result.timeMs),
+  ]);
+  const [head = '', ...lines] = table(['', 'FLOW', 'SEEN', 'TIME'], rows, style).split('\n');
+  return [
+    head,
+    ...lines.flatMap((line, index) => [
+      line,
+      style.dim(`   ${results[index]?.evidence.path.join(' > ') ?? ''}`),
+    ]),
+  ].join('\n');
+}
+
+function isBlockedAsExpected({ outcome, differences }: ProbeResult): boolean {
+  return outcome.verdict !== 'allowed' && differences.length === 0;
+}
+
+function mark({ differences }: ProbeResult, style: Style): string {
+  return differences.length === 0 ? style.green('✓') : style.red('✗');
 }
 
 function expected({ probe: { expect } }: ProbeResult): string {
