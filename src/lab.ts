@@ -13,13 +13,14 @@ import { keysAt, readWith } from './source/schema.ts';
 import { type Path, readYaml, resolvePath, SourceTree, type Where } from './source/yaml.ts';
 
 export const LabFile = z.strictObject({
-  /** What the lab asks its reader; `hoplab list` shows it. */
-  question: z.string().optional(),
-  vpcs: named(VpcSpec),
-  cluster: ClusterSpec.optional(),
-  internet: named(InternetHostSpec),
-  probes: named(ProbeSpec),
-  experiments: named(ExperimentSpec),
+  question: z.string().describe('What the lab asks its reader; `hoplab list` shows it').optional(),
+  vpcs: named(VpcSpec).describe('VPCs by name: subnets, gateways, route tables, instances'),
+  cluster: ClusterSpec.describe('The EKS cluster: nodes, VPC CNI settings, pins').optional(),
+  internet: named(InternetHostSpec).describe('Hosts on the internet by name, like example.com'),
+  probes: named(ProbeSpec).describe('Who sends what to whom, and what must be seen'),
+  experiments: named(ExperimentSpec).describe(
+    'Probes of a lab that is changed for their sake, and changed back',
+  ),
 });
 
 export type LabFile = z.output<typeof LabFile>;

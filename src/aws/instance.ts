@@ -29,17 +29,24 @@ import { DEFAULT_SECURITY_GROUP } from './security-group.ts';
 import { type AddressBook, type AddressSources, findSubnet, type Subnet } from './subnet.ts';
 
 const InterfaceSpec = z.strictObject({
-  subnet: z.string(),
-  address: ipv4Schema.optional(),
-  elasticIp: ipv4Schema.optional(),
-  secondaryAddresses: z.array(ipv4Schema).default([]),
-  sourceDestCheck: z.boolean().default(true),
+  subnet: z.string().describe('The subnet that the network interface is in'),
+  address: ipv4Schema
+    .describe('The primary private address; without it one of the subnet’s')
+    .optional(),
+  elasticIp: ipv4Schema.describe('The public address').optional(),
+  secondaryAddresses: z.array(ipv4Schema).describe('Further private addresses').default([]),
+  sourceDestCheck: z
+    .boolean()
+    .describe('Off for what forwards for others: a firewall, a NAT instance')
+    .default(true),
 });
 
 export const InstanceSpec = InterfaceSpec.extend({
-  /** Further ENIs, in the same zone: eth1, eth2, … */
-  interfaces: z.array(InterfaceSpec).default([]),
-  ports: z.array(portSchema).default([80]),
+  interfaces: z
+    .array(InterfaceSpec)
+    .describe('Further ENIs, in the same zone: eth1, eth2, …')
+    .default([]),
+  ports: z.array(portSchema).describe('TCP ports on which an HTTP server answers').default([80]),
 });
 
 export interface Instance {

@@ -36,18 +36,26 @@ const CONNECTIONS_PER_DESTINATION = 55_000;
 const SOURCE_PORTS = '1024-65535';
 
 export const NatGatewaySpec = z.strictObject({
-  subnet: z.string(),
-  address: ipv4Schema.optional(),
-  elasticIp: ipv4Schema.optional(),
-  connectivity: z.enum(['public', 'private']).default('public'),
-  idleTimeout: durationSchema.default(IDLE_TIMEOUT_MS),
+  subnet: z.string().describe('The subnet that its network interface is in'),
+  address: ipv4Schema.describe('Its private address; without it one of the subnet’s').optional(),
+  elasticIp: ipv4Schema.describe('Its public address; without it one of 203.0.113.0/24').optional(),
+  connectivity: z
+    .enum(['public', 'private'])
+    .describe('A private one has no Elastic IP')
+    .default('public'),
+  idleTimeout: durationSchema
+    .describe('A connection that was silent for longer is reset; 350s on AWS')
+    .default(IDLE_TIMEOUT_MS),
   connectionsPerDestination: z
     .int()
     .min(1)
     .max(CONNECTIONS_PER_DESTINATION)
+    .describe('Simultaneous connections to one destination')
     .default(CONNECTIONS_PER_DESTINATION),
-  /** True once it was deleted: the routes to it are still there, in the state "blackhole". */
-  deleted: z.boolean().default(false),
+  deleted: z
+    .boolean()
+    .describe('It was deleted: the routes to it are still there, in the state "blackhole"')
+    .default(false),
 });
 
 export interface NatGateway {

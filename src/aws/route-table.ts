@@ -26,8 +26,16 @@ import type { NetworkInterface } from './network-interface.ts';
 import type { Subnet } from './subnet.ts';
 
 export const RouteTableSpec = z.strictObject({
-  main: z.boolean().default(false),
-  routes: z.array(z.strictObject({ destination: cidrSchema, target: z.string() })).default([]),
+  main: z.boolean().describe('Whether subnets without a table use this one').default(false),
+  routes: z
+    .array(
+      z.strictObject({
+        destination: cidrSchema.describe('The block that the route is for; 0.0.0.0/0 is any'),
+        target: z.string().describe('igw, nat/NAME, instance/NAME, node/NAME:eth1 or blackhole'),
+      }),
+    )
+    .describe('Routes beside the local ones; the longest prefix wins')
+    .default([]),
 });
 
 export type RouteTarget =

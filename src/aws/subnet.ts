@@ -34,9 +34,12 @@ import { cidrSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
 
 export const SubnetSpec = z.strictObject({
-  cidr: cidrSchema,
-  az: z.string(),
-  routeTable: z.string().optional(),
+  cidr: cidrSchema.describe("A block of the VPC's, /16 to /28"),
+  az: z.string().describe('The availability zone, like az-1'),
+  routeTable: z
+    .string()
+    .describe("The route table's name; without it the VPC's main table")
+    .optional(),
 });
 
 export interface Subnet {

@@ -59,13 +59,15 @@ import {
 } from './subnet.ts';
 
 export const VpcSpec = z.strictObject({
-  cidr: cidrSchema,
-  secondaryCidrs: z.array(cidrSchema).default([]),
-  subnets: named(SubnetSpec),
-  internetGateway: nameSchema.optional(),
-  natGateways: named(NatGatewaySpec),
-  routeTables: named(RouteTableSpec),
-  instances: named(InstanceSpec),
+  cidr: cidrSchema.describe("The VPC's primary block, /16 to /28"),
+  secondaryCidrs: z.array(cidrSchema).describe('Further blocks of the VPC').default([]),
+  subnets: named(SubnetSpec).describe('Subnets by name'),
+  internetGateway: nameSchema
+    .describe("The name of the VPC's one internet gateway; igw is the usual one")
+    .optional(),
+  natGateways: named(NatGatewaySpec).describe('NAT gateways by name'),
+  routeTables: named(RouteTableSpec).describe('Route tables by name; the local routes are implied'),
+  instances: named(InstanceSpec).describe('EC2 instances that are no worker nodes, by name'),
 });
 
 export type VpcSpec = z.output<typeof VpcSpec>;

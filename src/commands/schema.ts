@@ -1,5 +1,9 @@
+/** `schema`: the JSON Schema of lab.yaml, for editors and other programs. */
+
+import { labSchema } from '../lab-schema.ts';
 import type { Terminal } from './terminal.ts';
 
-export function schema(_terminal: Terminal): number {
-  throw new Error('not built yet');
+export function schema(terminal: Terminal): number {
+  terminal.printJson(labSchema());
+  return 0;
 }

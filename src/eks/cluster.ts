@@ -12,9 +12,13 @@ import { NodeSpec, PinSpec } from './node.ts';
 import { CniSpec } from './vpc-cni.ts';
 
 export const ClusterSpec = z.strictObject({
-  vpc: z.string(),
-  nodes: named(NodeSpec),
-  cni: CniSpec.prefault({}),
-  /** `pod/client: { node, address, eni }`. */
-  pins: z.record(z.string(), PinSpec).default({}),
+  vpc: z.string().describe('The VPC that the cluster is in'),
+  nodes: named(NodeSpec).describe('Worker nodes by name'),
+  cni: CniSpec.describe(
+    'The environment variables of the VPC CNI, as on the aws-node daemon set',
+  ).prefault({}),
+  pins: z
+    .record(z.string(), PinSpec)
+    .describe('Where pods are to be: `pod/client: { node, address, eni }`')
+    .default({}),
 });

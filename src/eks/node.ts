@@ -43,21 +43,31 @@ import {
 } from './vpc-cni.ts';
 
 export const NodeSpec = z.strictObject({
-  subnet: z.string(),
-  instanceType: z.string().default('m5.large'),
-  address: ipv4Schema.optional(),
-  elasticIp: ipv4Schema.optional(),
-  labels: z.record(z.string(), z.string()).default({}),
-  /** Secondary ENIs that the lab wants to name or number: eth1, eth2, … */
-  interfaces: named(z.strictObject({ address: ipv4Schema.optional() })),
+  subnet: z.string().describe('The subnet that all of its ENIs are in'),
+  instanceType: z
+    .string()
+    .describe('Says how many ENIs and addresses it may have')
+    .default('m5.large'),
+  address: ipv4Schema
+    .describe('The primary private address; without it one of the subnet’s')
+    .optional(),
+  elasticIp: ipv4Schema.describe('The public address').optional(),
+  labels: z
+    .record(z.string(), z.string())
+    .describe('Labels beside those that every node has')
+    .default({}),
+  interfaces: named(
+    z.strictObject({ address: ipv4Schema.describe('Its primary private address').optional() }),
+  ).describe('Secondary ENIs that the lab wants to number: eth1, eth2, …'),
 });
 
 export const PinSpec = z.strictObject({
-  node: z.string().optional(),
-  address: ipv4Schema.optional(),
+  node: z.string().describe('The node that it runs on').optional(),
+  address: ipv4Schema.describe("The pod's address, of its node's subnet").optional(),
   eni: z
     .string()
     .regex(/^eth\d+$/, 'name a network interface of the node, like eth0 or eth1')
+    .describe('The ENI of its node that bears the address: eth0, eth1, …')
     .optional(),
 });
 

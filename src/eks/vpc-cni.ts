@@ -30,18 +30,42 @@ const flag = z
   .union([z.boolean(), z.enum(['true', 'false'])])
   .transform((value) => value === true || value === 'true');
 
+/** `9001` in YAML is as good as `"9001"`. */
+function wholeNumber(min: number, max?: number): z.ZodType<number> {
+  const number = z.coerce.number().int().min(min);
+  const range = { minimum: min, ...(max === undefined ? {} : { maximum: max }) };
+  return (max === undefined ? number : number.max(max)).meta({
+    anyOf: [
+      { type: 'integer', ...range },
+      { type: 'string', pattern: '^[0-9]+$' },
+    ],
+  });
+}
+
 export const CniSpec = z.strictObject({
-  AWS_VPC_K8S_CNI_EXTERNALSNAT: flag.default(false),
-  /** A comma-separated list of blocks. */
-  AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS: z.string().default(''),
-  AWS_VPC_K8S_CNI_RANDOMIZESNAT: z.enum(['prng', 'hashrandom', 'none']).default('prng'),
-  AWS_VPC_CNI_NODE_PORT_SUPPORT: flag.default(true),
+  AWS_VPC_K8S_CNI_EXTERNALSNAT: flag
+    .describe('true: the node leaves the source address of pods as it is outside of the VPC')
+    .default(false),
+  AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS: z
+    .string()
+    .describe('Blocks with commas between them to which the node does not translate either')
+    .default(''),
+  AWS_VPC_K8S_CNI_RANDOMIZESNAT: z
+    .enum(['prng', 'hashrandom', 'none'])
+    .describe("How the node's SNAT chooses source ports")
+    .default('prng'),
+  AWS_VPC_CNI_NODE_PORT_SUPPORT: flag
+    .describe('Connections that come in by eth0 are answered by eth0')
+    .default(true),
   AWS_VPC_K8S_CNI_VETHPREFIX: z
     .string()
     .regex(/^[a-z]{1,4}$/, 'one to four lower-case letters, like eni')
+    .describe("How the names of pods' links on their node begin")
     .default('eni'),
-  AWS_VPC_ENI_MTU: z.coerce.number().int().min(576).max(9001).default(9001),
-  MAX_ENI: z.coerce.number().int().min(1).optional(),
+  AWS_VPC_ENI_MTU: wholeNumber(576, 9001)
+    .describe("The MTU of pods' links, in bytes")
+    .default(9001),
+  MAX_ENI: wholeNumber(1).describe('The most ENIs a node may have').optional(),
 });
 
 export type CniSettings = z.output<typeof CniSpec>;

@@ -23,8 +23,8 @@ import { ipv4Schema, portSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
 
 export const InternetHostSpec = z.strictObject({
-  address: ipv4Schema,
-  ports: z.array(portSchema).default([80]),
+  address: ipv4Schema.describe('A public address, like those of 198.51.100.0/24'),
+  ports: z.array(portSchema).describe('TCP ports on which an HTTP server answers').default([80]),
 });
 
 export interface InternetHost {

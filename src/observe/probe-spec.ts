@@ -25,39 +25,51 @@ export const VERDICTS = [
 export type Verdict = (typeof VERDICTS)[number];
 
 const ExpectationSpec = z.strictObject({
-  verdict: z.enum(VERDICTS).default('allowed'),
-  /** The HTTP status. */
-  status: z.int().min(100).max(599).optional(),
-  /** The source address as the receiver saw it. */
-  sourceSeen: ipv4Schema.optional(),
-  /** The thing that answered. */
-  answeredBy: z.string().optional(),
-  /** The time to live that is left in ping's reply. */
-  ttl: z.int().min(1).max(255).optional(),
-  /** The things that the request passed, both ends included. */
-  path: z.array(z.string()).min(2).optional(),
-  /** Things that must not have seen the request. */
-  silent: z.array(z.string()).default([]),
-  /** Things whose connection tracking must hold the connection, and the source address it has there. */
-  conntrack: z.array(z.strictObject({ at: z.string(), source: ipv4Schema.optional() })).default([]),
+  verdict: z.enum(VERDICTS).describe('What the sender sees').default('allowed'),
+  status: z.int().min(100).max(599).describe('The HTTP status').optional(),
+  sourceSeen: ipv4Schema.describe('The source address as the receiver saw it').optional(),
+  answeredBy: z.string().describe('The thing that answered').optional(),
+  ttl: z.int().min(1).max(255).describe("The time to live that is left in ping's reply").optional(),
+  path: z
+    .array(z.string())
+    .min(2)
+    .describe('The things that the request passed, both ends included')
+    .optional(),
+  silent: z.array(z.string()).describe('Things that must not have seen the request').default([]),
+  conntrack: z
+    .array(
+      z.strictObject({
+        at: z.string().describe('The thing that tracks it'),
+        source: ipv4Schema.describe('The source address that the connection has there').optional(),
+      }),
+    )
+    .describe('Things whose connection tracking must hold the connection')
+    .default([]),
 });
 
 const DEFAULT_TIMEOUT_MS = 300;
 
 export const ProbeSpec = z
   .strictObject({
-    about: z.string().optional(),
-    from: z.string(),
-    ping: z.string().optional(),
-    tcp: z.string().optional(),
-    udp: z.string().optional(),
-    http: z.string().optional(),
-    /** Bytes of payload (ping); more than the way takes and `fragment: false` is how a path's MTU is seen. */
-    size: z.int().min(0).max(65_000).optional(),
-    fragment: z.boolean().default(true),
-    timeout: durationSchema.default(DEFAULT_TIMEOUT_MS),
+    about: z.string().describe('One line that says what the probe shows').optional(),
+    from: z.string().describe('The thing that sends: pod/client, internet/example.com'),
+    ping: z.string().describe('An address, a name or a thing to ping').optional(),
+    tcp: z.string().describe('ADDRESS:PORT to open a TCP connection to').optional(),
+    udp: z.string().describe('ADDRESS:PORT to send a datagram to').optional(),
+    http: z.string().describe('A URL to get').optional(),
+    size: z
+      .int()
+      .min(0)
+      .max(65_000)
+      .describe(
+        "Bytes of ping's payload; more than the way takes and `fragment: false` is how a path's MTU is seen",
+      )
+      .optional(),
+    fragment: z.boolean().describe('Whether the packet may be cut on the way').default(true),
+    timeout: durationSchema.describe('How long to wait for an answer').default(DEFAULT_TIMEOUT_MS),
     expect: z
       .union([z.enum(VERDICTS), ExpectationSpec])
+      .describe('What must be seen: a verdict, or more than that')
       .default('allowed')
       .transform((value) =>
         typeof value === 'string' ? ExpectationSpec.parse({ verdict: value }) : value,
@@ -82,10 +94,12 @@ export type RequestKind = (typeof REQUEST_KINDS)[number];
 export type ProbeSpec = z.output<typeof ProbeSpec>;
 
 export const ExperimentSpec = z.strictObject({
-  about: z.string().optional(),
-  /** Paths in the lab to what stands there while the probes run; null takes a thing away. */
-  with: z.record(z.string(), z.unknown()).default({}),
-  probes: named(ProbeSpec),
+  about: z.string().describe('One line that says what the experiment shows').optional(),
+  with: z
+    .record(z.string(), z.unknown())
+    .describe('Paths in the lab to what stands there while the probes run; null takes a thing away')
+    .default({}),
+  probes: named(ProbeSpec).describe('Probes of the lab as it is then'),
 });
 
 export type ExperimentSpec = z.output<typeof ExperimentSpec>;

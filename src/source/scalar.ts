@@ -10,6 +10,7 @@ export const ipv4Schema: z.ZodType<Ipv4> = parsed(
   'not-an-address',
   'an IPv4 address',
   'write it like 10.0.3.50',
+  /^\d{1,3}(\.\d{1,3}){3}$/,
 );
 
 export const cidrSchema: z.ZodType<Cidr> = parsed(
@@ -17,6 +18,7 @@ export const cidrSchema: z.ZodType<Cidr> = parsed(
   'not-a-cidr',
   'a CIDR block',
   'write it like 10.0.3.0/24',
+  /^\d{1,3}(\.\d{1,3}){3}\/\d{1,2}$/,
 );
 
 export const portSchema = z.int().min(1).max(65535);
@@ -32,16 +34,19 @@ export const nameSchema = z.string().regex(NAME, {
     'a name is letters, digits, ".", "_" and "-", at most 63, with a letter or digit at both ends',
 });
 
+const DURATION = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/;
+
 /** Milliseconds, from `300ms`, `5s`, `2m` or `1h`. */
 export const durationSchema: z.ZodType<number> = parsed(
   parseDurationMs,
   'not-a-duration',
   'a duration',
   'write it like 300ms, 5s or 6m',
+  DURATION,
 );
 
 export function parseDurationMs(text: string): number | undefined {
-  const match = /^(\d+(?:\.\d+)?)(ms|s|m|h)$/.exec(text);
+  const match = DURATION.exec(text);
   if (match === null) return undefined;
   const factor = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 }[match[2] as 'ms' | 's' | 'm' | 'h'];
   return Number(match[1]) * factor;

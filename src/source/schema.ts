@@ -28,8 +28,10 @@ export function parsed<T>(
   code: string,
   expected: string,
   hint: string,
+  /** What an editor can check while one types. */
+  pattern: RegExp,
 ): z.ZodType<T> {
-  return z.unknown().transform((text, context) => {
+  const schema = z.unknown().transform((text, context) => {
     if (text === undefined || text === null) {
       // With our own words for what is expected, where zod has the names of types.
       context.issues.push({ code: 'invalid_type', expected: expected as 'string', input: text });
@@ -44,6 +46,11 @@ export function parsed<T>(
       params: { code, hint },
     });
     return z.NEVER;
+  });
+  return schema.meta({
+    type: 'string',
+    pattern: pattern.source,
+    description: `${expected}; ${hint}`,
   });
 }
 

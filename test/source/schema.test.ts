@@ -10,6 +10,7 @@ const even = parsed(
   'not-even',
   'an even number',
   'write it like 42',
+  /^\d+$/,
 );
 const schema = z.strictObject({ size: even.optional(), count: even, names: z.array(z.string()) });
 
