@@ -210,8 +210,9 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
           .positional('places', { type: 'string', array: true, default: [] as string[] })
           .option('path', {
             type: 'string',
-            array: true,
             nargs: 2,
+            // Named twice, the later one counts.
+            coerce: (words: string | string[] | undefined) => [words ?? []].flat().slice(-2),
             describe: 'FROM TO: every place on the way from one thing to another',
           })
           .option('write', {
