@@ -43,10 +43,11 @@ export function startTcpdump(sandbox: Sandbox, netns: string, filter: string): T
   const tcpdump = ['tcpdump', '-i', 'any', ...options, ...sizes, '-w', '-', '--', filter];
   // Its process id inside, so that it can be told to end.
   const script = 'echo "$$" >&2; exec nsenter --net="/run/netns/$0" "$@"';
-  const { stdin, stdout, stderr, ended, stop } = startStreaming(
+  const child = startStreaming(
     enter(sandbox, ['sh', '-c', script, netns, ...tcpdump]),
   );
-  stdin.end();
+  const { stdout, stderr, ended } = child;
+  child.stdin.end();
   let said = '';
   const listens = new Promise<void>((resolve, reject) => {
     stderr.on('data', (chunk: Buffer) => {
@@ -70,7 +71,9 @@ export function startTcpdump(sandbox: Sandbox, netns: string, filter: string): T
       const pid = Number.parseInt(said, 10);
       return Number.isNaN(pid) ? undefined : pid;
     },
-    kill: stop,
+    kill() {
+      child.stop();
+    },
   };
 }
 
