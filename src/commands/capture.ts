@@ -2,7 +2,6 @@
 
 import { InputError } from '../base/diagnostic.ts';
 import type { CaptureInterface } from '../observe/pcapng.ts';
-import { readTcpdumpWords } from '../observe/tcpdump-words.ts';
 import * as pipeline from '../pipeline.ts';
 import {
   capture as listen,
@@ -13,7 +12,7 @@ import {
 } from '../probe/capture.ts';
 import { renderCaptureSummary, renderPlaces } from '../report/capture.ts';
 import { describeLinks, nameAddresses } from '../report/link-names.ts';
-import { parseDurationMs } from '../source/scalar.ts';
+import { type CaptureArguments, readCaptureArguments } from './capture-arguments.ts';
 import { jsonSink, pcapngSink, screenSink } from './capture-output.ts';
 import { earsAt, placeNamed, placesOnPath } from './capture-places.ts';
 import { renderArgv } from './inside.ts';
@@ -27,7 +26,7 @@ const WINDOW_MS = { live: 100, file: 500 } as const;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 export async function capture(args: CaptureVerb, terminal: Terminal): Promise<number> {
-  const words = readArguments(args, terminal);
+  const words = readCaptureArguments(args, terminal);
   const { options, filter, durationMs } = words;
   const up = await chooseLab(args.lab);
   const { store, sandbox } = up;
@@ -79,49 +78,6 @@ export async function capture(args: CaptureVerb, terminal: Terminal): Promise<nu
   }
 }
 
-interface Arguments {
-  /** Of tcpdump, for the text of a packet. */
-  readonly options: readonly string[];
-  readonly filter: string;
-  readonly durationMs: number | undefined;
-}
-
-function readArguments(args: CaptureVerb, { json }: Terminal): Arguments {
-  const refuse = (what: string, hint: string): never => {
-    throw InputError.of({ code: 'usage', what, hint });
-  };
-  if (args.places.length === 0 && args.path === undefined) {
-    refuse(
-      'capture needs a place or a path',
-      'npx hoplab capture node/node-1 nat/nat-1:eth0, or npx hoplab capture --path pod/client internet/example.com',
-    );
-  }
-  if (args.count !== undefined && !(Number.isInteger(args.count) && args.count > 0)) {
-    refuse('--count is no number of packets', 'write it like -c 10');
-  }
-  const durationMs = args.duration === undefined ? undefined : parseDurationMs(args.duration);
-  if (args.duration !== undefined && durationMs === undefined) {
-    refuse(`--duration "${args.duration}" is not a duration`, 'write it like 10s or 500ms');
-  }
-  if (args.write === '-' && json) {
-    refuse('standard output takes the pcapng or JSON, not both', 'leave one out: -w - or --json');
-  }
-  if (args.write === '-' && process.stdout.isTTY) {
-    refuse(
-      'a pcapng is nothing for a terminal',
-      'pipe it: npx hoplab capture … -w - | wireshark -k -i -',
-    );
-  }
-  const { options, filter, refused } = readTcpdumpWords(args.filter);
-  if (refused[0] !== undefined) {
-    refuse(
-      `capture hands no "${refused[0]}" on to tcpdump`,
-      'behind "--" stands a filter, and before it what changes the text: -e -v -A -X -S -q; interfaces are named as node/node-1:eth1, a file by -w before the "--"',
-    );
-  }
-  return { options, filter, durationMs };
-}
-
 /** The model has the words and the paths. Without a path a lab whose files are being edited can be looked at too. */
 function loadFor(
   { name, record }: LabUp,
@@ -140,7 +96,7 @@ function loadFor(
 function chooseSink(
   { write, path, places }: CaptureVerb,
   ears: readonly Ear[],
-  { options, filter }: Arguments,
+  { options, filter }: CaptureArguments,
   lab: pipeline.Lab | undefined,
   terminal: Terminal,
 ): Sink {

@@ -43,9 +43,7 @@ export function startTcpdump(sandbox: Sandbox, netns: string, filter: string): T
   const tcpdump = ['tcpdump', '-i', 'any', ...options, ...sizes, '-w', '-', '--', filter];
   // Its process id inside, so that it can be told to end.
   const script = 'echo "$$" >&2; exec nsenter --net="/run/netns/$0" "$@"';
-  const child = startStreaming(
-    enter(sandbox, ['sh', '-c', script, netns, ...tcpdump]),
-  );
+  const child = startStreaming(enter(sandbox, ['sh', '-c', script, netns, ...tcpdump]));
   const { stdout, stderr, ended } = child;
   child.stdin.end();
   let said = '';
@@ -77,10 +75,11 @@ export function startTcpdump(sandbox: Sandbox, netns: string, filter: string): T
   };
 }
 
-/** Lets all of them say what they dropped and end; returns when they have. */
+/** Lets all of them say what they dropped and end; returns when they have. One that has not begun yet never does. */
 export async function endTcpdumps(sandbox: Sandbox, tcpdumps: readonly Tcpdump[]): Promise<void> {
   const pids = tcpdumps.flatMap(({ pid }) => pid ?? []).map(String);
   const done = Promise.all(tcpdumps.map(({ ended }) => ended));
+  for (const one of tcpdumps) if (one.pid === undefined) one.kill();
   if (pids.length > 0) await run(enter(sandbox, ['sh', '-c', 'kill -INT "$@"', 'sh', ...pids]));
   const patience = new AbortController();
   const late = delay(PATIENCE_MS, undefined, { signal: patience.signal }).catch(() => undefined);

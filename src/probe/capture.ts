@@ -89,21 +89,23 @@ export async function capture(
   const end = ended(signal);
   let isComplete = true;
   try {
-    await Promise.race([Promise.all(tcpdumps.map(({ listens }) => listens)), end]);
-    if (!signal.aborted) {
+    try {
+      await Promise.race([Promise.all(tcpdumps.map(({ listens }) => listens)), end]);
+      // Also where it is told to end this early: what is written is a whole file.
       sink.begin();
       session.start();
-      onListening();
+      if (!signal.aborted) onListening();
+      const lost = reading.then(() => false);
+      isComplete = await Promise.race([end, session.done, lost]);
+    } finally {
+      await endTcpdumps(sandbox, tcpdumps);
+      session.stop();
     }
-    const lost = reading.then(() => false);
-    isComplete = await Promise.race([end, session.done, lost]);
+    await reading;
+    session.flush();
   } finally {
-    await endTcpdumps(sandbox, tcpdumps);
-    session.stop();
+    await sink.end();
   }
-  await reading;
-  session.flush();
-  await sink.end();
   const dropped = tcpdumps.reduce((sum, one) => sum + one.dropped, 0);
   return { packetsAt: session.packetsAt, dropped, isComplete };
 }
