@@ -36,8 +36,8 @@ export function pcapngSink(path: string, head: PcapngHead): Sink {
       for (const one of head.interfaces) write(interfaceDescription(one, link));
       if (head.names.length > 0) write(nameResolution(head.names));
     },
-    write(packet) {
-      write(enhancedPacket(packet));
+    write(packets) {
+      write(Buffer.concat(packets.map(enhancedPacket)));
     },
     // Both kinds of writing are over when they return: Node writes to files and to pipes at once.
     drained: () => Promise.resolve(),

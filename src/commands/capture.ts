@@ -39,18 +39,8 @@ export async function capture(args: CaptureVerb, terminal: Terminal): Promise<nu
   const ears = await earsAt(sandbox, [...onPath, ...named]);
   const filters = await planFilters(sandbox, ears, filter);
   for (const [netns, expression] of terminal.verbose ? filters : []) {
-    const argv = [
-      'ip',
-      'netns',
-      'exec',
-      netns,
-      'tcpdump',
-      ...options,
-      '-nn',
-      '-i',
-      'any',
-      expression,
-    ];
+    const into = ['ip', 'netns', 'exec', netns] as const;
+    const argv = [...into, 'tcpdump', ...options, '-nn', '-i', 'any', expression];
     terminal.note(terminal.errorStyle.dim(renderArgv(argv)));
   }
 

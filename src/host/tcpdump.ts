@@ -14,12 +14,11 @@ import { run, startStreaming } from './exec.ts';
 import { MachineError } from './machine-error.ts';
 import { enter, type Sandbox } from './sandbox.ts';
 
-/**
- * Whole packets of the VPC's 9001 bytes. Each waits in a slot of this length, so that a longer one would leave room for
- * fewer of them: 512 slots with the buffer below.
- */
+/** Whole packets of the VPC's 9001 bytes. The kernel keeps a slot of 16 KiB for each, however short it is. */
 export const SNAP_LENGTH = 16_000;
-const BUFFER_KIB = 8192;
+/** All captures of a command share this much of the kernel's memory, so that 8192 packets can wait. */
+const BUFFERS_KIB = 131_072;
+const MAX_BUFFER_KIB = 32_768;
 /** The kernel takes a while to close a capture. */
 const PATIENCE_MS = 3000;
 const MISSING = 127;
@@ -37,9 +36,16 @@ export interface Tcpdump {
   kill(): void;
 }
 
-export function startTcpdump(sandbox: Sandbox, netns: string, filter: string): Tcpdump {
+/** `count` is how many there will be. */
+export function startTcpdump(
+  sandbox: Sandbox,
+  netns: string,
+  filter: string,
+  count: number,
+): Tcpdump {
+  const buffer = Math.min(MAX_BUFFER_KIB, Math.ceil(BUFFERS_KIB / count));
   const options = ['--immediate-mode', '-U', '-n', '--time-stamp-precision=nano', '-Z', 'root'];
-  const sizes = ['-s', String(SNAP_LENGTH), '-B', String(BUFFER_KIB)];
+  const sizes = ['-s', String(SNAP_LENGTH), '-B', String(buffer)];
   const tcpdump = ['tcpdump', '-i', 'any', ...options, ...sizes, '-w', '-', '--', filter];
   // Its process id inside, so that it can be told to end.
   const script = 'echo "$$" >&2; exec nsenter --net="/run/netns/$0" "$@"';

@@ -50,6 +50,9 @@ const OPTION = {
   interfaceFilter: 11,
   packetFlags: 2,
 } as const;
+const PACKET_HEADER_BYTES = 28;
+/** One option with four bytes, the end of the options, the length again. */
+const PACKET_TRAILER_BYTES = 16;
 /** Timestamps count units of 10^-9 seconds. */
 const NANOSECONDS = 9;
 /** The lowest two bits of a packet's flags. */
@@ -94,18 +97,26 @@ export function nameResolution(names: readonly NamedAddress[]): Uint8Array {
   return block(NAME_RESOLUTION, ...records, uint32(0));
 }
 
+/** In one piece, because there are many of them. */
 export function enhancedPacket(packet: CapturePacket): Uint8Array {
   const { interfaceId, timeNs, originalBytes, bytes, direction } = packet;
-  return block(
-    ENHANCED_PACKET,
-    uint32(interfaceId),
-    uint32(Number(timeNs >> 32n)),
-    uint32(Number(timeNs & 0xffff_ffffn)),
-    uint32(bytes.length),
-    uint32(originalBytes),
-    padded(bytes),
-    options([OPTION.packetFlags, uint32(DIRECTIONS[direction])]),
-  );
+  const end = PACKET_HEADER_BYTES + Math.ceil(bytes.length / 4) * 4;
+  const length = end + PACKET_TRAILER_BYTES;
+  const block = new Uint8Array(length);
+  const view = new DataView(block.buffer);
+  view.setUint32(0, ENHANCED_PACKET, true);
+  view.setUint32(4, length, true);
+  view.setUint32(8, interfaceId, true);
+  view.setUint32(12, Number(timeNs >> 32n), true);
+  view.setUint32(16, Number(timeNs & 0xffff_ffffn), true);
+  view.setUint32(20, bytes.length, true);
+  view.setUint32(24, originalBytes, true);
+  block.set(bytes, PACKET_HEADER_BYTES);
+  view.setUint16(end, OPTION.packetFlags, true);
+  view.setUint16(end + 2, 4, true);
+  view.setUint32(end + 4, DIRECTIONS[direction], true);
+  view.setUint32(length - 4, length, true);
+  return block;
 }
 
 /** Type, length, body, and the length again, so that a file can also be read backwards. */

@@ -25,7 +25,7 @@ export interface Ear {
 export interface Sink {
   /** Everything listens now, and packets may come. */
   begin(): void;
-  write(packet: CapturePacket): void;
+  write(packets: readonly CapturePacket[]): void;
   /** Waits while there is too much under way. */
   drained(): Promise<void>;
   /** Waits until all is written. */
@@ -41,6 +41,7 @@ export interface CaptureResult {
 }
 
 const POLL_MS = 20;
+const QUIET_MS = 50;
 const NS_PER_MS = 1_000_000n;
 
 export interface CaptureOrder {
@@ -83,7 +84,7 @@ export async function capture(
 ): Promise<CaptureResult> {
   const session = new Session(order, sink);
   const tcpdumps = [...order.filters].map(([netns, filter]) =>
-    startTcpdump(sandbox, netns, filter),
+    startTcpdump(sandbox, netns, filter, order.filters.size),
   );
   const reading = Promise.all(tcpdumps.map((one) => session.read(one)));
   const end = ended(signal);
@@ -117,6 +118,8 @@ class Session {
   readonly #order: CaptureOrder;
   readonly #sink: Sink;
   readonly #waiting = new Reorder<CapturePacket>();
+  /** Of each namespace its last packet, and when it was read. */
+  readonly #heads = new Map<string, { readonly timeNs: bigint; readonly readAtMs: number }>();
   readonly #idOf: ReadonlyMap<string, number>;
   #left: number;
   #timer: NodeJS.Timeout | undefined;
@@ -148,6 +151,7 @@ class Session {
         if (header === undefined || interfaceId === undefined) continue;
         // To a bridge's port every frame that comes in is for somebody else.
         const direction = header.direction === 'out' ? 'out' : 'in';
+        this.#heads.set(netns, { timeNs: frame.timeNs, readAtMs: Date.now() });
         this.#waiting.push(frame.timeNs, { ...frame, interfaceId, direction });
       }
       await this.#sink.drained();
@@ -158,9 +162,8 @@ class Session {
     this.#timer = setInterval(() => {
       // What has arrived meanwhile is read first: a turn of the event loop runs timers before it reads.
       setImmediate(() => {
-        const untilNs = BigInt(Date.now() - this.#order.windowMs) * NS_PER_MS;
         try {
-          this.#hand(this.#waiting.release(untilNs));
+          this.#hand(this.#waiting.release(this.#horizon()));
         } catch (error) {
           this.#reject(error);
         }
@@ -176,12 +179,23 @@ class Session {
     this.#hand(this.#waiting.flush());
   }
 
-  #hand(packets: readonly CapturePacket[]): void {
-    for (const packet of packets) {
-      if (this.#left === 0) return;
-      this.#left -= 1;
-      this.packetsAt[packet.interfaceId] = (this.packetsAt[packet.interfaceId] ?? 0) + 1;
-      this.#sink.write(packet);
+  /**
+   * Up to when everything is there. What is being read right now comes in its order, so nothing earlier than its last
+   * packet is to come; whoever has said nothing for a moment had nothing to say, unless it is later than the window.
+   */
+  #horizon(): bigint {
+    const nowMs = Date.now();
+    const heads = [...this.#heads.values()].filter(({ readAtMs }) => nowMs - readAtMs < QUIET_MS);
+    const windowNs = BigInt(nowMs - this.#order.windowMs) * NS_PER_MS;
+    return heads.reduce((least, { timeNs }) => (timeNs < least ? timeNs : least), windowNs);
+  }
+
+  #hand(waiting: readonly CapturePacket[]): void {
+    const packets = waiting.slice(0, this.#left);
+    if (packets.length > 0) this.#sink.write(packets);
+    this.#left -= packets.length;
+    for (const { interfaceId } of packets) {
+      this.packetsAt[interfaceId] = (this.packetsAt[interfaceId] ?? 0) + 1;
     }
     if (this.#left === 0) this.#resolve();
   }

@@ -37,9 +37,9 @@ export class PacketText implements Sink {
     this.#tcpdump.stdin.write(pcapHeader(LINKTYPE_LINUX_SLL2, this.#snapLength));
   }
 
-  write(packet: CapturePacket): void {
-    this.#waiting.push(packet);
-    this.#tcpdump.stdin.write(pcapRecord(packet));
+  write(packets: readonly CapturePacket[]): void {
+    this.#waiting.push(...packets);
+    this.#tcpdump.stdin.write(Buffer.concat(packets.map(pcapRecord)));
   }
 
   async drained(): Promise<void> {
