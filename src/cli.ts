@@ -23,6 +23,8 @@ process.stdout.on('error', (error: NodeJS.ErrnoException) => {
 process.on('SIGINT', () => {
   // The terminal sends it to the program inside too, and whether that ends is the program's affair.
   if (split.verb === 'exec' || split.verb === 'shell') return;
+  // A verb that has something to bring to an end does so itself; a second Ctrl-C finds nobody but us.
+  if (process.listenerCount('SIGINT') > 1) return;
   terminal.progress.done();
   process.exit(EXIT.interrupted);
 });

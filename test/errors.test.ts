@@ -26,6 +26,11 @@ const NOT_FROM_FILES: Readonly<Record<string, string>> = {
   'no-lab-up': 'a command without a lab to be about (src/commands/lab-choice.ts)',
   'several-labs-up': 'a command that leaves open which (src/commands/lab-choice.ts)',
   'no-such-probe': 'named on the command line (src/commands/probe.ts)',
+  'capture-filter':
+    'behind "--" of capture; tested in test/netns/capture.test.ts, like the next three',
+  'capture-path': 'named on the command line (src/commands/capture-places.ts)',
+  'no-such-interface': 'named on the command line (src/commands/capture-places.ts)',
+  'cannot-write': 'named on the command line (src/host/output.ts)',
   'lab-name-taken': 'needs a lab that is up (src/pipeline.ts, checkDirectory)',
 };
 

@@ -124,6 +124,11 @@ function usageError(message: string, { verb }: SplitWords): InputError {
     const missing = /<(\w+)>/.exec(usage)?.[1] ?? 'word';
     return new InputError([problem(`${verb ?? ''} needs a ${missing}`, `npx hoplab ${usage}`)]);
   }
+  if (message === 'Not enough arguments following: path') {
+    return new InputError([
+      problem('--path takes two things', '--path pod/client internet/example.com'),
+    ]);
+  }
   const [first = message, ...others] = message.trim().split(/\n\s*/);
   return new InputError([problem([first, ...others].join(' '), `see ${help}`)]);
 }

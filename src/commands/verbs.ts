@@ -204,14 +204,20 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
     })
     .command(
       USAGE.capture,
-      'tcpdump at places of the lab: capture node/node-1 nat/nat-1:eth0 -- tcp port 80',
+      'tcpdump at places of the lab: capture nat/nat-1 igw:vpc -- tcp port 80',
       (y) =>
         which(y)
-          .positional('places', { type: 'string', array: true, default: [] as string[] })
-          .option('path', {
+          .positional('places', {
             type: 'string',
             array: true,
+            default: [] as string[],
+            describe: 'node/node-1: all its interfaces, node/node-1:eth1: one',
+          })
+          .option('path', {
+            type: 'string',
             nargs: 2,
+            // Named twice, the later one counts.
+            coerce: (words: string | string[] | undefined) => [words ?? []].flat().slice(-2),
             describe: 'FROM TO: every place on the way from one thing to another',
           })
           .option('write', {
@@ -230,7 +236,16 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
             type: 'string',
             requiresArg: true,
             describe: 'end after this time: 10s',
-          }),
+          })
+          .epilogue(
+            [
+              'Behind "--" stands a filter as tcpdump takes it, and before the filter, if you like, what changes',
+              "tcpdump's text: -e -v -A -X -S -q. With --json each packet is one JSON document on a line of its own.",
+              '',
+              '  hoplab capture --path pod/client internet/example.com -- icmp',
+              '  hoplab capture --path pod/client internet/example.com -w - | wireshark -k -i -',
+            ].join('\n'),
+          ),
       (args) => {
         const [from, to] = args.path ?? [];
         found({

@@ -144,25 +144,34 @@ export class ShellSession {
 }
 
 export interface Streaming {
+  readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable;
   /** The exit code, 128 and more for a signal. */
   readonly ended: Promise<number>;
+  /** Asks it to end (SIGTERM). */
   stop(): void;
 }
 
-/** A program whose output is read while it runs; `stop` asks it to end (SIGTERM). */
+/**
+ * A program whose output is read while it runs, and whose input is written. It is in a session of its own: Ctrl-C in the
+ * terminal is for us, who end it in order.
+ */
 export function startStreaming(argv: readonly [string, ...string[]]): Streaming {
   const [file, ...args] = argv;
   const child = execa(file, args, {
     reject: false,
     buffer: false,
-    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe'],
   });
+  // A program that ended reads no more; that is said by its exit.
+  child.stdin.on('error', () => undefined);
   return {
+    stdin: child.stdin,
     stdout: child.stdout,
     stderr: child.stderr,
-    ended: child.then((result) => result.exitCode ?? 128),
+    ended: child.then((result) => result.exitCode ?? (result.signal === undefined ? 127 : 128)),
     stop: () => {
       child.kill('SIGTERM');
     },

@@ -39,6 +39,8 @@ export interface Judgement {
   readonly verdict: PredictedVerdict;
   /** The things that the request passes as far as it gets, both ends included when reached. */
   readonly path: readonly string[];
+  /** The same of the reply; empty when there is none. */
+  readonly replyPath: readonly string[];
   /** The source address as the receiver sees it; undefined when nobody does. */
   readonly sourceSeen: Ipv4 | undefined;
   /** The thing reached, whether its answer comes back or not; of a node's port, the hostNetwork pod behind it. */
@@ -89,16 +91,24 @@ export function judge(cloud: Cloud, question: Question): Judgement {
   const { source, destination: receiver } = request.packet;
   const packet = { ...request.packet, source: receiver, destination: source, dontFragment: false };
   const reply = new Traveller(cloud, { ...packet, isFragmented: false }, request);
+  reply.pass(end.place.reference);
   const back = travel(reply, end.place);
+  const replyPath = reply.path;
   if (back.at === 'lost') {
     return judgement('timeout', back.code, request, {
       ...reached,
+      replyPath,
       because: `the reply of ${end.place.reference} to ${source} is lost: ${back.because}`,
       at: back.source,
     });
   }
   const ttlOfReply = FIRST_TTL - reply.hops;
-  return judgement(answer.verdict, answer.code, request, { ...answer, ...reached, ttlOfReply });
+  return judgement(answer.verdict, answer.code, request, {
+    ...answer,
+    ...reached,
+    replyPath,
+    ttlOfReply,
+  });
 }
 
 interface Answer {
@@ -147,6 +157,7 @@ function judgement(
     readonly at: SourceRef | undefined;
     readonly sourceSeen?: Ipv4;
     readonly answeredBy?: string;
+    readonly replyPath?: readonly string[];
     readonly ttlOfReply?: number;
   },
 ): Judgement {
@@ -155,6 +166,7 @@ function judgement(
   return {
     verdict,
     path: request.path,
+    replyPath: rest.replyPath ?? [],
     sourceSeen: rest.sourceSeen,
     answeredBy: rest.answeredBy,
     ttlOfReply: rest.ttlOfReply,

@@ -5,13 +5,13 @@
  * a person took on one link are Ethernet. A capture is stopped by a signal while it writes and keeps only the first
  * bytes of each packet, so that everything here may end early.
  *
- * @see draft-ietf-opsawg-pcap: file header, record header, both magic numbers.
  * @see https://www.tcpdump.org/linktypes/LINKTYPE_LINUX_SLL2.html
  * @see RFC 791 section 3.1, RFC 9293 sections 3.1 and 3.2 (the MSS option), RFC 768, RFC 792
  */
 
 import { fromNumber } from '../base/ip.ts';
 import type { Ipv4 } from '../base/ip.ts';
+import { PcapStream } from './pcap-stream.ts';
 
 export type PacketProtocol = 'tcp' | 'udp' | 'icmp' | 'other';
 
@@ -75,62 +75,52 @@ export const ICMP_ECHO_REQUEST = 8;
 const ICMP_TIME_EXCEEDED = 11;
 
 const LINKTYPE_ETHERNET = 1;
-const LINKTYPE_LINUX_SLL2 = 276;
+export const LINKTYPE_LINUX_SLL2 = 276;
 const ETHERTYPE_IPV4 = 0x0800;
 
-const FILE_HEADER_BYTES = 24;
-const RECORD_HEADER_BYTES = 16;
+const NS_PER_MS = 1_000_000n;
 const ETHERNET_HEADER_BYTES = 14;
 const SLL2_HEADER_BYTES = 20;
-
-/** The second half of a record's timestamp counts microseconds or nanoseconds, as the magic number says. */
-const FRACTIONS_PER_MS = new Map([
-  [0xa1b2c3d4, 1e3],
-  [0xa1b23c4d, 1e6],
-]);
 
 /** The IPv4 packets of a pcap file in file order; throws where the bytes are no pcap, or one of another link type. */
 export function decodePcap(bytes: Uint8Array): Packet[] {
   if (bytes.length === 0) return [];
-  const file = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  if (file.byteLength < FILE_HEADER_BYTES) {
+  const file = new PcapStream();
+  const records = file.push(bytes);
+  if (file.linkType === undefined) {
     throw new Error(`not a pcap file: ${bytes.length} bytes, its header alone has 24`);
   }
-  const littleEndian = FRACTIONS_PER_MS.has(file.getUint32(0, true));
-  const magic = file.getUint32(0, littleEndian);
-  const fractionsPerMs = FRACTIONS_PER_MS.get(magic);
-  if (fractionsPerMs === undefined) {
-    throw new Error(`not a pcap file: it begins with 0x${magic.toString(16).padStart(8, '0')}`);
-  }
-  // The upper 16 bits tell of a frame check sequence.
-  const linkType = file.getUint32(20, littleEndian) & 0xffff;
-  const readFrame = FRAME_READERS.get(linkType);
+  const readFrame = FRAME_READERS.get(file.linkType);
   if (readFrame === undefined) {
     throw new Error(
-      `pcap link type ${linkType} is not known: 276 (LINUX_SLL2) and 1 (ETHERNET) are`,
+      `pcap link type ${file.linkType} is not known: 276 (LINUX_SLL2) and 1 (ETHERNET) are`,
     );
   }
-
-  const packets: Packet[] = [];
-  let at = FILE_HEADER_BYTES;
-  while (at + RECORD_HEADER_BYTES <= file.byteLength) {
-    const seconds = file.getUint32(at, littleEndian);
-    const fraction = file.getUint32(at + 4, littleEndian);
-    const capturedBytes = file.getUint32(at + 8, littleEndian);
-    at += RECORD_HEADER_BYTES;
-    if (at + capturedBytes > file.byteLength) break;
-    const frame = readFrame(part(file, at, capturedBytes));
-    at += capturedBytes;
+  return records.flatMap(({ timeNs, bytes: record }) => {
+    const frame = readFrame(viewOf(record));
     const content = frame && readIpv4(frame.content);
-    if (!content) continue;
-    packets.push({
-      timeMs: seconds * 1000 + fraction / fractionsPerMs,
-      ifindex: frame.ifindex,
-      direction: frame.direction,
-      ...content,
-    });
-  }
-  return packets;
+    if (!content) return [];
+    const { ifindex, direction } = frame;
+    return [{ timeMs: toMs(timeNs), ifindex, direction, ...content }];
+  });
+}
+
+/** The nanoseconds since the epoch are more than a number can hold. */
+function toMs(timeNs: bigint): number {
+  return Number(timeNs / NS_PER_MS) + Number(timeNs % NS_PER_MS) / Number(NS_PER_MS);
+}
+
+/** The header that `-i any` puts before each packet, whatever the packet is; undefined for what is too short. */
+export function readCookedHeader(
+  frame: Uint8Array,
+): Pick<Packet, 'ifindex' | 'direction'> | undefined {
+  return frame.length < SLL2_HEADER_BYTES ? undefined : readSll2Header(viewOf(frame));
+}
+
+/** The IPv4 packet behind such a header; undefined for another protocol, ARP for example. */
+export function decodeCookedFrame(frame: Uint8Array): Layer3 | undefined {
+  const sll2 = readSll2(viewOf(frame));
+  return sll2 && readIpv4(sll2.content);
 }
 
 interface Frame {
@@ -151,10 +141,13 @@ function readSll2(frame: DataView): Frame | undefined {
   if (frame.byteLength < SLL2_HEADER_BYTES || frame.getUint16(0) !== ETHERTYPE_IPV4) {
     return undefined;
   }
+  return { ...readSll2Header(frame), content: part(frame, SLL2_HEADER_BYTES) };
+}
+
+function readSll2Header(frame: DataView): Pick<Packet, 'ifindex' | 'direction'> {
   return {
     ifindex: frame.getUint32(4),
     direction: SLL2_DIRECTIONS[frame.getUint8(10)] ?? 'other',
-    content: part(frame, SLL2_HEADER_BYTES),
   };
 }
 
@@ -288,6 +281,10 @@ function readQuoted(packet: DataView): QuotedPacket | undefined {
     (protocol === 'tcp' || protocol === 'udp') && fragmentOffset === 0 && content.byteLength >= 4;
   const ports = hasPorts ? readPorts(content) : { sourcePort: 0, destinationPort: 0 };
   return { protocol, source, destination, ...ports };
+}
+
+function viewOf(bytes: Uint8Array): DataView {
+  return new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
 }
 
 function part(view: DataView, start: number, length = view.byteLength - start): DataView {

@@ -11,6 +11,8 @@ export interface Style {
   readonly green: Paint;
   readonly yellow: Paint;
   readonly cyan: Paint;
+  readonly blue: Paint;
+  readonly magenta: Paint;
 }
 
 export const PLAIN: Style = picocolors.createColors(false);

@@ -64,6 +64,41 @@ t.test('a thing is optional where the whole lab can be meant', async (t) => {
   });
 });
 
+t.test('capture takes places, a path of two, and a filter behind --', async (t) => {
+  const capture = {
+    verb: 'capture',
+    places: [],
+    path: undefined,
+    write: undefined,
+    count: undefined,
+    duration: undefined,
+    filter: [],
+    lab: undefined,
+  };
+  t.strictSame(await meaning('capture igw nat/nat-1:eth0 -- tcp port 80'), {
+    ...capture,
+    places: ['igw', 'nat/nat-1:eth0'],
+    filter: ['tcp', 'port', '80'],
+  });
+  t.strictSame(await meaning('capture -l x --path pod/a igw node/b -w - -c 3 --duration 10s'), {
+    ...capture,
+    places: ['node/b'],
+    path: ['pod/a', 'igw'],
+    write: '-',
+    count: 3,
+    duration: '10s',
+    lab: 'x',
+  });
+  t.strictSame(await meaning('capture --path a b -- -e icmp'), {
+    ...capture,
+    path: ['a', 'b'],
+    filter: ['-e', 'icmp'],
+  });
+  t.strictSame(await problems('capture --path pod/a'), [
+    '--path takes two things: --path pod/client internet/example.com',
+  ]);
+});
+
 t.test('plan --json is plan --format json', async (t) => {
   const plan = { verb: 'plan', lab: 'x', set: [] };
   t.strictSame(await meaning('plan x'), { ...plan, format: 'text' });
