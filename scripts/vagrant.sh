@@ -1,0 +1,60 @@
+# Runs a command of `hoplab` in the project's Vagrant machine, where this machine makes no network
+# namespaces: macOS, Windows, some containers. Sourced by scripts/hoplab, only where that may be so.
+# shellcheck shell=sh disable=SC2154 # here comes from who sources this, say, cannot, quietly from bootstrap.sh
+
+# The same namespaces as a lab's sandbox (src/host/sandbox.ts). One process, so that it is asked
+# only where the answer leads somewhere: where the Vagrant machine has been made.
+labs_work_here() {
+  [ -e /proc/self/ns/net ] || return 1
+  user=''
+  [ "$(id -u)" = 0 ] || user='--user --map-root-user'
+  # shellcheck disable=SC2086 # a list of words
+  unshare $user --net --mount --ipc --uts --pid --fork true 2>/dev/null
+}
+
+# Never returns. The words, standard input and output, and the exit code are those of the command inside.
+run_in_machine() {
+  root=$(CDPATH='' cd -P -- "${here%/*}/.." && pwd) || exit 3
+  none='a lab needs the network namespaces of Linux, and this machine makes none'
+  if ! command -v vagrant >/dev/null; then
+    cannot "$none; with Vagrant: vagrant up (README.md names other ways)"
+  elif [ ! -e "$root/.vagrant/machines" ]; then
+    cannot "$none; this makes a machine that does: vagrant up"
+  fi
+  say "$none; running this in the Vagrant machine"
+
+  line=$(where_in_machine "$@")
+  cd "$root" || exit 3
+  # MSYS, the sh of Git for Windows, would turn what looks like a path into one of Windows.
+  export MSYS_NO_PATHCONV=1 MSYS2_ARG_CONV_EXCL='*'
+  quietly vagrant rsync || cannot 'the Vagrant machine does not answer; this starts it: vagrant up'
+  # Vagrant asks ssh for a terminal unless it is told otherwise; what goes into a pipe must not
+  # come by way of one. (Its own --no-tty never gets as far as ssh.)
+  if [ -t 0 ] && [ -t 1 ]; then
+    exec vagrant ssh -c "$line"
+  fi
+  exec vagrant ssh -c "$line" -- -T
+}
+
+# The command as one line for the shell there, to run in the directory that is this one.
+where_in_machine() {
+  place=$(CDPATH='' cd -P -- "${INIT_CWD:-.}" && pwd)
+  case $place/ in
+    "$root"/*) place=/vagrant${place#"$root"} ;;
+    *) place=/vagrant ;;
+  esac
+  line="cd $(quoted "$place") &&"
+  for name in HOPLAB_LAB NO_COLOR FORCE_COLOR; do
+    eval "value=\${$name-}"
+    [ -z "$value" ] || line="$line $name=$(quoted "$value")"
+  done
+  line="$line exec sh /vagrant/scripts/hoplab"
+  for word in "$@"; do
+    line="$line $(quoted "$word")"
+  done
+  printf '%s' "$line"
+}
+
+quoted() {
+  printf '%s\n' "$1" | sed "s/'/'\\\\''/g; 1s/^/'/; \$s/\$/'/"
+}
