@@ -2,12 +2,22 @@
 # namespaces: macOS, Windows, some containers. Sourced by scripts/hoplab, only where that may be so.
 # shellcheck shell=sh disable=SC2154 # here comes from who sources this, say, cannot, quietly from bootstrap.sh
 
-# The same namespaces as a lab's sandbox (src/host/sandbox.ts). One process, so that it is asked
-# only where the answer leads somewhere: where the Vagrant machine has been made.
+# Vagrant keeps the id of a machine from its making to its destroying, up or off; `vagrant validate`
+# alone leaves the directories without one.
+machine_was_made() {
+  for id in "${here%/*}"/../.vagrant/machines/*/*/id; do
+    [ ! -e "$id" ] || return 0
+  done
+  return 1
+}
+
+# Asks only where the answer leads somewhere: else what makes the sandbox says why it can't.
 labs_work_here() {
   [ -e /proc/self/ns/net ] || return 1
+  machine_was_made || return 0
   user=''
   [ "$(id -u)" = 0 ] || user='--user --map-root-user'
+  # The same namespaces as a lab's (src/host/sandbox.ts).
   # shellcheck disable=SC2086 # a list of words
   unshare $user --net --mount --ipc --uts --pid --fork true 2>/dev/null
 }
@@ -18,7 +28,7 @@ run_in_machine() {
   none='a lab needs the network namespaces of Linux, and this machine makes none'
   if ! command -v vagrant >/dev/null; then
     cannot "$none; with Vagrant: vagrant up (README.md names other ways)"
-  elif [ ! -e "$root/.vagrant/machines" ]; then
+  elif ! machine_was_made; then
     cannot "$none; this makes a machine that does: vagrant up"
   fi
   say "$none; running this in the Vagrant machine"

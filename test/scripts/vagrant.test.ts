@@ -88,7 +88,9 @@ function aProject(t: Test, machine: 'up' | 'off' | 'none'): Project {
   writeFileSync(join(top, 'bin/vagrant'), VAGRANT);
   chmodSync(join(top, 'bin/vagrant'), 0o755);
   writeFileSync(join(top, 'there/scripts/hoplab'), HOPLAB_THERE);
-  if (machine !== 'none') mkdirSync(join(directory, '.vagrant/machines'), { recursive: true });
+  const ofMachine = join(directory, '.vagrant/machines/default/libvirt');
+  mkdirSync(ofMachine, { recursive: true });
+  if (machine !== 'none') writeFileSync(join(ofMachine, 'id'), '');
   if (machine === 'off') writeFileSync(`${calls}.off`, '');
 
   return {
