@@ -48,7 +48,10 @@ run_in_machine() {
 
 # The command as one line for the shell there, to run in the directory that is this one.
 where_in_machine() {
-  place=$(CDPATH='' cd -P -- "${INIT_CWD:-.}" && pwd)
+  place=.
+  # npm went to the project's root, and says where from.
+  [ "${npm_lifecycle_event-}" != lab ] || place=${INIT_CWD:-.}
+  place=$(CDPATH='' cd -P -- "$place" && pwd)
   case $place/ in
     "$root"/*) place=/vagrant${place#"$root"} ;;
     *) place=/vagrant ;;

@@ -53,7 +53,6 @@ const HOPLAB_THERE = `pwd; printf '%s\\n' "$HOPLAB_LAB" "$@"; cat; exit 7
 `;
 
 interface Project {
-  readonly directory: string;
   /** What `vagrant` was asked for, a line each. */
   calls: () => string[];
   hoplab: (place: Place, words: readonly string[], options?: Options) => Promise<Finished>;
@@ -62,9 +61,9 @@ interface Project {
 interface Options {
   readonly lab?: string;
   readonly from?: string;
+  /** By `npm run lab`, which starts it in the project's root. */
+  readonly npm?: boolean;
   readonly input?: string;
-  /** Whether there is a `vagrant` at all. */
-  readonly vagrant?: boolean;
 }
 
 /** This project under another root; `machine`: vagrant up has been run there. */
@@ -94,9 +93,8 @@ function aProject(t: Test, machine: 'up' | 'off' | 'none'): Project {
   if (machine === 'off') writeFileSync(`${calls}.off`, '');
 
   return {
-    directory,
     calls: () => (existsSync(calls) ? readFileSync(calls, 'utf8').trimEnd().split('\n') : []),
-    hoplab: async (place, words, { lab = '', from = '.', input, vagrant = true } = {}) =>
+    hoplab: async (place, words, { lab = '', from = '.', input, npm = false } = {}) =>
       run(
         [
           'env',
@@ -107,7 +105,8 @@ function aProject(t: Test, machine: 'up' | 'off' | 'none'): Project {
           `CALLS=${calls}`,
           `MACHINE=${join(top, 'there')}`,
           `HOPLAB_LAB=${lab}`,
-          `PATH=${vagrant ? `${join(top, 'bin')}:` : ''}${process.env['PATH'] ?? ''}`,
+          `PATH=${join(top, 'bin')}:${process.env['PATH'] ?? ''}`,
+          ...(npm ? ['npm_lifecycle_event=lab', `INIT_CWD=${join(directory, from)}`] : []),
           'unshare',
           '--user',
           '--map-root-user',
@@ -116,7 +115,7 @@ function aProject(t: Test, machine: 'up' | 'off' | 'none'): Project {
           '-c',
           `cd "$1" && shift && ${PLACES[place]} && exec "$@"`,
           'sh',
-          join(directory, from),
+          join(directory, npm ? '.' : from),
           join(directory, 'scripts/hoplab'),
           ...words,
         ],
@@ -150,6 +149,12 @@ for (const place of ['refused', 'unknown'] as const) {
     t.strictSame(project.calls(), ['rsync', 'ssh', '-- -T'], 'after a sync, without a terminal');
   });
 }
+
+t.test('npm run lab, too, means paths from where the user stands', { skip }, async (t) => {
+  const project = aProject(t, 'up');
+  const { stdout } = await project.hoplab('refused', ['./scenario-4'], { from: 'labs', npm: true });
+  t.match(stdout, /\/there\/labs\n\n\.\/scenario-4\n$/);
+});
 
 t.test('without namespaces and without a machine, it says how to make one', { skip }, async (t) => {
   const project = aProject(t, 'none');
