@@ -102,6 +102,10 @@ stamp_node() {
 }
 
 install_packages() {
+  if ! command -v npm >/dev/null && command -v apt-get >/dev/null && [ "$(id -u)" = 0 ]; then
+    say 'installing Debian packages: nodejs npm'
+    (without_starting_services apt_install nodejs npm) || exit 3
+  fi
   if ! command -v npm >/dev/null; then
     cannot 'npm is missing; Debian, Ubuntu: sudo apt-get install -y nodejs npm, others: https://nodejs.org/en/download'
   fi
@@ -214,7 +218,7 @@ commands_are_there() {
 
 install_commands() {
   if [ ! -e /proc/self/ns/net ]; then
-    cannot "this needs Linux; with Vagrant: vagrant up && vagrant ssh -c 'cd /vagrant && npm run lab scenario-4'"
+    cannot "this needs the network namespaces of Linux; with Vagrant: vagrant up && vagrant ssh -c 'cd /vagrant && npm test'"
   fi
   commands_are_there && return
   if ! command -v apt-get >/dev/null; then

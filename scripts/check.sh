@@ -19,6 +19,7 @@ run_step() {
     layers) node scripts/layers.ts ;;
     dead) knip ;;
     shell) shell ;;
+    vagrantfile) vagrantfile ;;
     unit) unit ;;
     golden) UPDATE_GOLDEN=1 unit ;;
     *)
@@ -40,13 +41,25 @@ shell() {
   ! command -v shellcheck >/dev/null || shellcheck scripts/*.sh scripts/hoplab .ci/run
 }
 
+# Not every machine has Vagrant; .ci/run brings it.
+vagrantfile() {
+  if command -v vagrant >/dev/null; then
+    VAGRANT_CHECKPOINT_DISABLE=1 vagrant validate
+  elif [ -n "${REQUIRE_VAGRANT-}" ]; then
+    say 'vagrant is missing'
+    return 1
+  else
+    say 'skipped: vagrant is not here'
+  fi
+}
+
 # What needs no kernel: everything but test/netns and the labs.
 unit() {
   # shellcheck disable=SC2046 # a list of file names of ours
   HOPLAB_PURE_TESTS='' sh scripts/test.sh $(find test -name '*.test.ts' ! -path 'test/netns/*' ! -path test/labs.test.ts | sort)
 }
 
-[ $# -gt 0 ] || set -- format:check lint types layers dead shell unit
+[ $# -gt 0 ] || set -- format:check lint types layers dead shell vagrantfile unit
 failed=''
 for step in "$@"; do
   [ $# = 1 ] || echo "== $step"

@@ -81,8 +81,8 @@ export async function startSandbox(store: LabStore): Promise<Sandbox> {
       throw new MachineError(
         `the lab's namespaces can't be made${log === '' ? '' : `: ${log}`}`,
         isRoot()
-          ? 'in a container, give it CAP_SYS_ADMIN and CAP_NET_ADMIN (docker run --privileged); else use the Vagrant machine'
-          : 'unprivileged labs need user namespaces and subordinate ids: sudo apt-get install uidmap; on Ubuntu 24.04 also: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0; or run as root',
+          ? 'in a container, give it CAP_SYS_ADMIN and CAP_NET_ADMIN (docker run --privileged); or take the Vagrant machine: vagrant up'
+          : 'unprivileged labs need user namespaces and subordinate ids: sudo apt-get install uidmap; on Ubuntu 24.04 also: sudo sysctl kernel.apparmor_restrict_unprivileged_userns=0; or run as root; or take the Vagrant machine: vagrant up',
       );
     }
     await delay(POLL_MS);
