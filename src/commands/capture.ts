@@ -28,7 +28,7 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export async function capture(args: CaptureVerb, terminal: Terminal): Promise<number> {
   const words = readCaptureArguments(args, terminal);
   const { options, filter, durationMs } = words;
-  const up = await chooseLab(args.lab);
+  const up = await chooseLab(args.lab, terminal);
   const { store, sandbox } = up;
   const lab = loadFor(up, args, terminal);
   const named = args.places.map((word) => placeNamed(store, word));
