@@ -87,6 +87,7 @@ interface NeighbourJson {
 
 interface FdbJson {
   readonly mac: string;
+  readonly vlan?: number;
   readonly ifname: string;
   readonly flags: readonly string[];
   readonly master?: string;
@@ -129,8 +130,9 @@ export function parseIp(
           ? []
           : [{ kind: 'neighbour', netns, link: dev, address: dst as Ipv4, mac: lladdr }],
       ),
-      ...fdb.flatMap(({ mac, ifname, flags, master, state }): KernelObject[] =>
-        master !== undefined && state === 'static' && flags.includes('sticky')
+      // A kernel with VLANs says each entry once more, for the port's default VLAN.
+      ...fdb.flatMap(({ mac, vlan, ifname, flags, master, state }): KernelObject[] =>
+        master !== undefined && vlan === undefined && state === 'static' && flags.includes('sticky')
           ? [{ kind: 'fdb-entry', netns, link: ifname, mac }]
           : [],
       ),

@@ -71,13 +71,20 @@ function depthOf(line: string): number {
   return bare.split('{').length - bare.split('}').length;
 }
 
+/** nftables 1.1 prints `0x3fff` where 1.0 prints 16383; a plan says it in decimal. What is quoted stays as it is. */
+function inDecimal(rule: string): string {
+  return rule.replaceAll(/"[^"]*"|\b0x[0-9a-f]+\b/g, (word) =>
+    word.startsWith('"') ? word : String(Number(word)),
+  );
+}
+
 function objectsOf(netns: NetnsName, table: Table, { kind, name, lines }: Block): KernelObject[] {
   if (kind === 'chain') {
     const [first, ...rest] = lines;
     const chain = { kind: 'nft-chain', netns, ...table, chain: name } as const;
     return first?.startsWith('type ') === true
-      ? [{ ...chain, hook: first, rules: rest }]
-      : [{ ...chain, rules: lines }];
+      ? [{ ...chain, hook: first, rules: rest.map(inDecimal) }]
+      : [{ ...chain, rules: lines.map(inDecimal) }];
   }
   const type = SETS.find((one) => one === kind);
   if (type === undefined) return [];

@@ -121,3 +121,20 @@ table inet mine {
     { kind: 'nft-table', netns, family: 'inet', table: 'mine' },
   ]);
 });
+
+t.test('numbers are decimal, whichever nftables printed them', async (t) => {
+  const text = `table ip t {
+	chain c {
+		ip frag-off & 0x3fff != 0x0 counter drop comment "0x3fff"
+	}
+}`;
+  const [, chain] = parseNft(netns, text);
+  t.strictSame(chain, {
+    kind: 'nft-chain',
+    netns,
+    family: 'ip',
+    table: 't',
+    chain: 'c',
+    rules: ['ip frag-off & 16383 != 0 counter drop comment "0x3fff"'],
+  });
+});

@@ -160,6 +160,14 @@ t.test(
         master: 'br',
         state: 'static',
       },
+      {
+        mac: '0a:00:00:00:00:05',
+        ifname: 'port',
+        vlan: 1,
+        flags: ['sticky'],
+        master: 'br',
+        state: 'static',
+      },
       { mac: '0a:00:00:00:00:01', ifname: 'port', flags: [], master: 'br', state: 'permanent' },
       { mac: '33:33:00:00:00:01', ifname: 'port', flags: ['self'], state: 'permanent' },
     ];
