@@ -4,8 +4,9 @@
 import { readFileSync } from 'node:fs';
 
 import { type Diagnostic, InputError, nearest, sortDiagnostics } from './base/diagnostic.ts';
-import { type Invocation, parse, type SplitWords, splitWords } from './commands/grammar.ts';
+import type { Invocation } from './commands/grammar.ts';
 import { OVERVIEW } from './commands/overview.ts';
+import { type SplitWords, splitWords } from './commands/split-words.ts';
 import { openTerminal, type Terminal } from './commands/terminal.ts';
 import { VERBS } from './commands/verbs.ts';
 
@@ -32,7 +33,12 @@ process.on('SIGINT', () => {
 try {
   if (argv.length === 0) {
     terminal.print(OVERVIEW);
+  } else if (argv[0] === '__complete') {
+    const { complete } = await import('./commands/complete.ts');
+    const words = await complete(argv[1] ?? '');
+    if (words.length > 0) terminal.print(words.join('\n'));
   } else {
+    const { parse } = await import('./commands/grammar.ts');
     const invocation = await parse(split, version());
     terminal = openTerminal(invocation.json, invocation.verbose);
     process.exitCode = await run(invocation);

@@ -167,6 +167,7 @@ export async function up(lab: Lab, progress: Progress): Promise<Converged> {
       name: lab.name,
       directory: lab.directory,
       sets: lab.sets,
+      probes: probeNames(lab),
       since: (wasUp ? store.readRecord()?.since : undefined) ?? new Date().toISOString(),
     });
     writeThings(store, lab.cloud.things.values());

@@ -14,7 +14,7 @@ export interface LabText {
   readonly manifests: readonly { file: string; text: string }[];
 }
 
-const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
+export const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 export const LABS = join(PROJECT, 'labs');
 
 export function readPrograms(): Programs {

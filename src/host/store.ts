@@ -32,6 +32,8 @@ export interface LabRecord {
   /** What `--set` replaced when it was built or last changed. */
   readonly sets: readonly string[];
   readonly since: string;
+  /** Its probes and experiments, for completion. */
+  readonly probes: readonly string[];
 }
 
 /** What a lab that is down has no use for; the two locks stay. */

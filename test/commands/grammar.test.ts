@@ -1,7 +1,8 @@
 import t from 'tap';
 
 import { InputError } from '../../src/base/diagnostic.ts';
-import { parse, splitWords } from '../../src/commands/grammar.ts';
+import { parse } from '../../src/commands/grammar.ts';
+import { splitWords } from '../../src/commands/split-words.ts';
 
 const meaning = async (line: string): Promise<unknown> => {
   const { json, verbose, ...verb } = await parse(splitWords(line.split(' ')), '1.2.3');

@@ -10,7 +10,8 @@ import t from 'tap';
 
 import { InputError } from '../../src/base/diagnostic.ts';
 import { capture } from '../../src/commands/capture.ts';
-import { parse, splitWords } from '../../src/commands/grammar.ts';
+import { parse } from '../../src/commands/grammar.ts';
+import { splitWords } from '../../src/commands/split-words.ts';
 import { openTerminal } from '../../src/commands/terminal.ts';
 import { run } from '../../src/host/exec.ts';
 import { findSandbox } from '../../src/host/sandbox.ts';
