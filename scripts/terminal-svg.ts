@@ -38,9 +38,7 @@ export function readTerminal(output: string): Cell[][] {
 function readLine(line: string): Cell[] {
   const cells: Cell[] = [];
   let style: Omit<Cell, 'text'> = { colour: undefined, isBold: false, isDim: false };
-  // eslint-disable-next-line no-control-regex -- escape sequences begin with a control character
   for (const part of line.split(/(\u001B\[[\d;]*m)/)) {
-    // eslint-disable-next-line no-control-regex
     const codes = /^\u001B\[([\d;]*)m$/.exec(part)?.[1];
     if (codes === undefined) {
       if (part !== '') cells.push({ text: part, ...style });

@@ -16,7 +16,9 @@ export function labSchema(): object {
     override: ({ jsonSchema }) => {
       // Where a schema says by itself what may be written, what it becomes when read says nothing.
       if (jsonSchema.anyOf === undefined) return;
-      for (const key of ['type', 'minimum', 'maximum'] as const) delete jsonSchema[key];
+      delete jsonSchema.type;
+      delete jsonSchema.minimum;
+      delete jsonSchema.maximum;
     },
   });
   return {

@@ -36,7 +36,7 @@ export function wantedLab(option: string | undefined): string | undefined {
  */
 export async function chooseLab(
   option: string | undefined,
-  { note }: { note(text: string): void },
+  { note }: { readonly note: (text: string) => void },
 ): Promise<LabUp> {
   const lab = await findLabUp(option);
   const what = await brokenOff(lab.store);

@@ -93,7 +93,7 @@ function describeMore(object: KernelObject): string {
 
 function describeChange(wanted: KernelObject, found: KernelObject, as: string | undefined): string {
   const name = as ?? nameOf(wanted);
-  if ('unlike' in found && found.unlike !== undefined) return `${name}: ${found.unlike}`;
+  if ('unlike' in found) return `${name}: ${found.unlike}`;
   if ('rules' in wanted && 'rules' in found) {
     const differences = [policyChange(wanted, found), rulesChange(wanted.rules, found.rules)];
     return `${name} ${differences.filter((text) => text !== '').join(', ')}`;
@@ -101,7 +101,8 @@ function describeChange(wanted: KernelObject, found: KernelObject, as: string | 
   if (wanted.kind === 'sysctl' && found.kind === 'sysctl') {
     return `${name} is ${found.value}, not ${wanted.value}`;
   }
-  if (wanted.kind === 'daemon') return `the server ${wanted.name} runs with another configuration`;
+  if (found.kind === 'daemon' && wanted.kind === 'daemon')
+    return `the server ${wanted.name} runs with another configuration`;
   if (wanted.kind === 'file') return `${name} has another content`;
   if (
     wanted.kind === 'address' &&

@@ -291,7 +291,10 @@ t.test('kill -9 of the first process at a random moment ends everything at once'
     if (sandbox === undefined) throw new Error('the lab never came up');
     process.kill(sandbox.pid, 'SIGKILL');
     const code = await ended;
-    t.ok(code !== null && code !== 130, `${what}: the command ends by itself (${code})`);
+    t.ok(
+      code !== null && code !== 130,
+      `${what}: the command ends by itself (${code ?? 'killed'})`,
+    );
     t.equal(await findSandbox(store), undefined);
     t.strictSame(await left(), [], `${what}: nothing is left running`);
     const { sandbox: next } = await up(load(directory), SILENT);
