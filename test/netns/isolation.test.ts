@@ -1,0 +1,216 @@
+/**
+ * The machine is the same before, during and after every lab, as root and as an ordinary user, and from inside a lab
+ * neither its addresses nor its loopback services can be reached.
+ */
+
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
+import { createServer, type Server } from 'node:net';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import t, { type Test } from 'tap';
+
+import { run } from '../../src/host/exec.ts';
+import { builtInLabs } from '../../src/host/lab-files.ts';
+import { isRoot } from '../../src/host/sandbox.ts';
+import { ordinaryUser } from '../support/as-ordinary-user.ts';
+import { differences, type Snapshot, takeSnapshot } from '../support/host-snapshot.ts';
+
+const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+
+/** Somebody who runs labs: how the command line is called, and where the state is. */
+interface Runner {
+  readonly who: string;
+  readonly stateHome: string;
+  hoplab(words: readonly string[]): [string, ...string[]];
+  end(): void;
+}
+
+function root(): Runner {
+  const stateHome = mkdtempSync(join(tmpdir(), 'hoplab-isolation-'));
+  return {
+    who: 'root',
+    stateHome,
+    hoplab: (words) => [
+      'env',
+      `XDG_STATE_HOME=${stateHome}`,
+      process.execPath,
+      '--disable-warning=ExperimentalWarning',
+      CLI,
+      ...words,
+    ],
+    end: () => {
+      rmSync(stateHome, { recursive: true, force: true });
+    },
+  };
+}
+
+function user(): Runner {
+  const { home, stateHome, hoplab } = ordinaryUser();
+  return {
+    who: 'an ordinary user',
+    stateHome,
+    hoplab,
+    end: () => {
+      rmSync(home, { recursive: true, force: true });
+    },
+  };
+}
+
+/** What of this runner's labs runs outside of every lab's pid namespace. */
+function outside(stateHome: string): string[] {
+  const own = readlinkSync('/proc/self/ns/pid');
+  return readdirSync('/proc').flatMap((pid) => {
+    if (!/^\d+$/.test(pid)) return [];
+    try {
+      if (readlinkSync(`/proc/${pid}/ns/pid`) !== own) return [];
+      if (!readFileSync(`/proc/${pid}/environ`, 'utf8').includes(stateHome)) return [];
+      const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+      return command === '' ? [] : [command.split(' ').slice(0, 2).join(' ')];
+    } catch {
+      return [];
+    }
+  });
+}
+
+async function listen(host: string): Promise<Server> {
+  const server = createServer((socket) => socket.end('host\n'));
+  await new Promise<void>((resolve) => server.listen({ host, port: 0 }, resolve));
+  return server;
+}
+
+function portOf(server: Server): number {
+  const address = server.address();
+  if (typeof address !== 'object' || address === null) throw new Error('not listening');
+  return address.port;
+}
+
+/** A connection that somebody takes ends with 0. */
+const connect = (target: string): string => `socat -u OPEN:/dev/null ${target},connect-timeout=0.4`;
+
+t.test('the machine is what it was', async (t) => {
+  const everywhere = await listen('0.0.0.0');
+  const loopback = await listen('127.0.0.1');
+  const abstract = `hoplab-isolation-${process.pid}`;
+  const unix = createServer((socket) => socket.end());
+  await new Promise<void>((resolve) => unix.listen({ path: `\0${abstract}` }, resolve));
+  t.teardown(() => {
+    for (const server of [everywhere, loopback, unix]) server.close();
+  });
+  const interfaces = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const addresses = interfaces.filter(({ family }) => family === 'IPv4').map((one) => one.address);
+  const macs = interfaces.map(({ mac }) => mac).filter((mac) => mac !== '00:00:00:00:00:00');
+  const targets = [
+    ...addresses.map((address) => `TCP4:${address}:${portOf(everywhere)}`),
+    `TCP4:127.0.0.1:${portOf(loopback)}`,
+    `ABSTRACT-CONNECT:${abstract}`,
+  ];
+  for (const target of targets.filter((one) => !one.startsWith('ABSTRACT'))) {
+    t.equal((await run(['sh', '-c', connect(target)])).exitCode, 0, `here ${target} answers`);
+  }
+  const abstractHere = `socat -u OPEN:/dev/null ABSTRACT-CONNECT:${abstract}`;
+  t.equal((await run(['sh', '-c', abstractHere])).exitCode, 0, 'here the abstract socket answers');
+
+  let before = await takeSnapshot();
+  for (const runner of isRoot() ? [root(), user()] : [user()]) {
+    t.teardown(runner.end);
+    for (const lab of builtInLabs()) {
+      await t.test(`${lab}, as ${runner.who}`, async (t) => {
+        t.teardown(async () => run(runner.hoplab(['down', lab])));
+        const ran = await run(runner.hoplab(['run', lab]));
+        t.equal(ran.exitCode, 0, `${ran.stdout}${ran.stderr}`);
+        t.strictSame(differences(before, await takeSnapshot()), [], 'while it is up');
+        t.strictSame(
+          outside(runner.stateHome).filter((command) => command !== 'unshare --net'),
+          runner.who === 'root'
+            ? []
+            : outside(runner.stateHome).filter((c) => c === 'unshare --user'),
+          'nothing of it runs outside but what holds its namespaces',
+        );
+        const verified = await run(runner.hoplab(['verify', '-l', lab]));
+        t.equal(verified.exitCode, 0, `it stands as planned: ${verified.stdout}`);
+        await outOfReach(t, runner, lab, targets, macs);
+        const down = await run(runner.hoplab(['down', lab]));
+        t.equal(down.exitCode, 0, down.stderr);
+        const after = await takeSnapshot();
+        t.strictSame(differences(before, after), [], 'after it');
+        t.strictSame(outside(runner.stateHome), [], 'and nothing of it runs');
+        before = after;
+        t.comment([...after].map(([name, lines]) => `${name} ${lines.length}`).join(', '));
+      });
+    }
+  }
+});
+
+/** From every namespace of the lab, its root one too, all targets at once. */
+async function outOfReach(
+  t: Test,
+  runner: Runner,
+  lab: string,
+  targets: readonly string[],
+  macs: readonly string[],
+): Promise<void> {
+  const probes = targets.map((target) =>
+    target.startsWith('ABSTRACT')
+      ? `{ timeout 1 socat -u OPEN:/dev/null ${target} && echo "reached $n ${target}"; } 2>/dev/null &`
+      : `{ ${connect(target)} && echo "reached $n ${target}"; } 2>/dev/null &`,
+  );
+  const inside = `n=$1
+${probes.join('\n')}
+for port in $(ss -Hltn 2>/dev/null | sed -n 's/.*:\\([0-9]*\\) .*/\\1/p' | sort -u | head -n 1); do
+  { ${connect('TCP4:127.0.0.1:$port')} && echo "own $n"; } 2>/dev/null &
+done
+cat /sys/class/net/*/address | sed "s/^/mac $n /"
+wait`;
+  const script = `probe='${inside.replaceAll("'", String.raw`'\''`)}'
+for name in $(ls /run/netns); do ip netns exec "$name" sh -c "$probe" sh "$name" & done
+sh -c "$probe" sh sandbox
+wait
+ls /run/netns | sed 's/^/netns /'`;
+  const argv = runner.hoplab(['shell', '-l', lab]);
+  const { stdout, stderr } = await run(argv, { input: script });
+  const lines = stdout.split('\n');
+  const count = lines.filter((line) => line.startsWith('netns ')).length;
+  t.ok(count > 3, `looked from ${count} namespaces: ${stderr}`);
+  t.strictSame(
+    lines.filter((line) => line.startsWith('reached')),
+    [],
+    "none of the machine's addresses and sockets is reached",
+  );
+  t.ok(
+    lines.some((line) => line.startsWith('own ')),
+    "by the same means the lab's own servers are",
+  );
+  const seen = lines.filter((line) => macs.some((mac) => line.endsWith(mac)));
+  t.strictSame(seen, [], "no link of the machine's shows");
+}
+
+t.test('each section of the comparison sees a change', async (t) => {
+  const changes: Readonly<Record<string, string>> = {
+    links: 'ip link set lo mtu 1234',
+    routes: 'ip link set lo up && ip route add blackhole 192.0.2.0/24',
+    rules: 'ip rule add priority 7 lookup 7',
+    iptables: 'iptables-nft -A INPUT -s 192.0.2.1 -j DROP',
+    nftables: 'nft add table inet more',
+    sysctls: 'echo 7 >/proc/sys/net/ipv4/ip_default_ttl',
+    'named namespaces': 'mkdir -p /run/netns && touch /run/netns/more',
+    '/etc': 'echo changed >/etc/hostname.changed',
+    mounts: 'mount -t tmpfs tmpfs /mnt',
+    'shared memory': 'touch /dev/shm/more',
+  };
+  const user = isRoot() ? [] : ['--user', '--map-root-user'];
+  const prepare = `mount --make-rprivate / && mount -t tmpfs t /run && mount -t tmpfs t /dev/shm && mkdir /run/etc /run/work /run/netns && mount -t overlay overlay -o lowerdir=/etc,upperdir=/run/etc,workdir=/run/work /etc && ip link set lo up`;
+  const look = async (change: string): Promise<Snapshot> =>
+    takeSnapshot([
+      ...['unshare', ...user, '--net', '--mount', '--ipc', 'sh', '-c'],
+      `{ ${prepare} && ${change}; } >&2 && exec "$@"`,
+      'sh',
+    ]);
+  const before = await look(':');
+  for (const [section, change] of Object.entries(changes)) {
+    const seen = differences(before, await look(change)).map((line) => line.split(':')[0]);
+    t.ok(seen.includes(section), `${section}: ${change} (seen: ${seen.join(', ')})`);
+  }
+  t.strictSame(differences(before, await look(':')), [], 'and sees none where there is none');
+});
