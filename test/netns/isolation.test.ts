@@ -23,8 +23,8 @@ const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 interface Runner {
   readonly who: string;
   readonly stateHome: string;
-  hoplab(words: readonly string[]): [string, ...string[]];
-  end(): void;
+  readonly hoplab: (words: readonly string[]) => [string, ...string[]];
+  readonly end: () => void;
 }
 
 function root(): Runner {

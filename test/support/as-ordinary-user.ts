@@ -20,9 +20,9 @@ export interface OrdinaryUser {
   readonly home: string;
   readonly stateHome: string;
   /** The words that run a program as this user; node runs the project's TypeScript by the paths of `project`. */
-  argv(program: readonly string[]): [string, ...string[]];
+  readonly argv: (program: readonly string[]) => [string, ...string[]];
   /** `hoplab` with these words. */
-  hoplab(words: readonly string[]): [string, ...string[]];
+  readonly hoplab: (words: readonly string[]) => [string, ...string[]];
 }
 
 export function ordinaryUser(): OrdinaryUser {

@@ -40,8 +40,7 @@ const BY_ITSELF: Readonly<Record<string, RegExp>> = {
 /** `prefix` runs the shell somewhere else than here: in namespaces of its own, for one. */
 export async function takeSnapshot(prefix: readonly string[] = []): Promise<Snapshot> {
   const entries = Object.entries(SECTIONS).map(async ([name, line]) => {
-    const [file = 'sh', ...args] = [...prefix, 'sh', '-c', `{ ${line}; } 2>/dev/null`];
-    const { stdout } = await run([file, ...args]);
+    const { stdout } = await run(['env', ...prefix, 'sh', '-c', `{ ${line}; } 2>/dev/null`]);
     const dropped = BY_ITSELF[name];
     const lines = stdout.split('\n').filter((one) => one !== '' && dropped?.test(one) !== true);
     return [name, lines.sort()] as const;
