@@ -13,7 +13,7 @@ import { join } from 'node:path';
 import { $, os } from 'zx';
 
 import { LabStore } from '../src/host/store.ts';
-import { down, loadText, up } from '../src/pipeline.ts';
+import { down, loadText, up, verify } from '../src/pipeline.ts';
 
 const PODS_PER_NODE = 100;
 const silent = { step: () => undefined, note: () => undefined };
@@ -23,14 +23,19 @@ process.env['XDG_STATE_HOME'] = mkdtempSync(join(tmpdir(), 'hoplab-bench-'));
 
 const kernel = (await $`uname -r`).stdout.trim();
 console.log(`Linux ${kernel}, ${os.cpus().length} cores, Node ${process.version}\n`);
-console.log('pods  nodes  objects  load ms  build ms  ms/pod  one pod more ms  steps  down ms');
+console.log(
+  'pods  nodes  objects  load ms  build ms  ms/pod  one pod more ms  steps  verify ms  down ms',
+);
 for (const pods of sizes.length === 0 ? [20, 200, 1000] : sizes) {
   const nodes = Math.max(2, Math.ceil(pods / PODS_PER_NODE));
   const [lab, load] = await timed(() => Promise.resolve(labOf(pods, nodes)));
   const [built, build] = await timed(() => up(lab, silent));
   const larger = labOf(pods + 1, nodes);
   const [changed, change] = await timed(() => up(larger, silent));
-  const [, end] = await timed(() => down(new LabStore(lab.name), silent));
+  const store = new LabStore(lab.name);
+  const [verified, look] = await timed(() => verify(store, changed.sandbox, silent));
+  if (verified.drift.length > 0) throw new Error('what was built is not what was planned');
+  const [, end] = await timed(() => down(store, silent));
   const figures = [
     pods,
     nodes,
@@ -40,9 +45,10 @@ for (const pods of sizes.length === 0 ? [20, 200, 1000] : sizes) {
     build / pods,
     change,
     changed.steps.length,
+    look,
     end,
   ];
-  const widths = [4, 7, 9, 9, 10, 8, 17, 7, 9];
+  const widths = [4, 7, 9, 9, 10, 8, 17, 7, 11, 9];
   console.log(
     figures
       .map((figure, at) => figure.toFixed(at === 5 ? 2 : 0).padStart(widths[at] ?? 8))
