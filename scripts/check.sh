@@ -18,6 +18,8 @@ run_step() {
     types) tsc --project . ;;
     layers) node scripts/layers.ts ;;
     dead) knip ;;
+    docs) node scripts/docs.ts ;;
+    docs:check) node scripts/docs.ts --check ;;
     shell) shell ;;
     unit) unit ;;
     golden) UPDATE_GOLDEN=1 unit ;;
@@ -46,7 +48,7 @@ unit() {
   HOPLAB_PURE_TESTS='' sh scripts/test.sh $(find test -name '*.test.ts' ! -path 'test/netns/*' ! -path test/labs.test.ts | sort)
 }
 
-[ $# -gt 0 ] || set -- format:check lint types layers dead shell unit
+[ $# -gt 0 ] || set -- format:check lint types layers dead docs:check shell unit
 failed=''
 for step in "$@"; do
   [ $# = 1 ] || echo "== $step"

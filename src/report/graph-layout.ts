@@ -187,6 +187,8 @@ function measureVpc(vpc: GraphGroup, graph: Graph): Box {
     // The title stands to the left of the gateway.
     gateway === undefined ? widthOfText(vpc) : 2 * widthOfText(vpc) + gateway.width,
   );
+  const spare = (width - (x - GAP + PADDING)) / 2;
+  for (const zone of zones) moveTo(zone, zone.x + Math.max(0, spare), y);
   for (const box of gateways) moveTo(box, (width - box.width) / 2, -box.height / 2);
   return {
     of: vpc,
@@ -280,8 +282,9 @@ function centre(box: Box): number {
 function routeArrows(vpc: Box, graph: Graph): Line[] {
   const zones = vpc.inside.filter(({ of }) => of.kind === 'az');
   const top = Math.min(...zones.map(({ y }) => y));
-  const bus = top - GAP / 2;
   const crossing = graph.edges.filter((edge) => crosses(zones, edge));
+  // Above the lanes from zone to zone, so that none of them runs through the gateway's arrowhead.
+  const bus = top - GAP / 2 - crossing.length * LANE;
   return zones.flatMap((zone) => {
     const gutter = gutterOf(zone, graph);
     return graph.edges.flatMap((edge): Line[] => {
@@ -329,7 +332,7 @@ function routeArrows(vpc: Box, graph: Graph): Line[] {
       const there = gutterOf(end, graph);
       const subnet = end.inside[0] ?? end;
       const down = subnet.x + subnet.width + there.text + (there.lanes.indexOf(edge) + 0.5) * LANE;
-      const across = bus - (crossing.indexOf(edge) + 1) * LANE;
+      const across = bus + (crossing.indexOf(edge) + 1) * LANE;
       const over = [
         [x, across],
         [down, across],
