@@ -18,6 +18,8 @@ run_step() {
     types) tsc --project . ;;
     layers) node scripts/layers.ts ;;
     dead) knip ;;
+    docs) node scripts/docs.ts ;;
+    docs:check) node scripts/docs.ts --check ;;
     shell) shell ;;
     vagrantfile) vagrantfile ;;
     unit) unit ;;
@@ -59,7 +61,7 @@ unit() {
   HOPLAB_PURE_TESTS='' sh scripts/test.sh $(find test -name '*.test.ts' ! -path 'test/netns/*' ! -path test/labs.test.ts | sort)
 }
 
-[ $# -gt 0 ] || set -- format:check lint types layers dead shell vagrantfile unit
+[ $# -gt 0 ] || set -- format:check lint types layers dead docs:check shell vagrantfile unit
 failed=''
 for step in "$@"; do
   [ $# = 1 ] || echo "== $step"
