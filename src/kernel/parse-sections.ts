@@ -10,8 +10,8 @@ export interface NetnsText {
   readonly fdb: string;
   readonly nft: string;
   readonly iptables: string;
-  readonly sockets: string;
-  readonly sysctls: string;
+  /** `file:line`, of the files that list sockets and of sysctls. */
+  readonly proc: string;
 }
 
 export interface ReadTexts {
@@ -21,7 +21,7 @@ export interface ReadTexts {
   readonly daemons: ReadonlyMap<string, string>;
 }
 
-const NOTHING: NetnsText = { ip: '', fdb: '', nft: '', iptables: '', sockets: '', sysctls: '' };
+const NOTHING: NetnsText = { ip: '', fdb: '', nft: '', iptables: '', proc: '' };
 
 /** `undefined` when one of the texts ends early: its reader was cut off. */
 export function parseSections(texts: readonly string[]): ReadTexts | undefined {

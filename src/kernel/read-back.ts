@@ -13,6 +13,7 @@ import { parseIptables } from './parse-iptables.ts';
 import { parseNft } from './parse-nft.ts';
 import type { ReadTexts } from './parse-sections.ts';
 import { parseSockets } from './parse-sockets.ts';
+import { SOCKET_FILES } from './read-script.ts';
 import { DIGEST_VARIABLE } from './server.ts';
 import {
   type Bridge,
@@ -55,8 +56,13 @@ export function readBack(texts: ReadTexts, planned: KernelState): KernelState {
       ...parseIptables(netns, text.iptables),
     ];
     for (const object of all) put(object, owner);
-    sysctls.set(netns, parseSysctls(text.sysctls));
-    ports.set(netns, parseSockets(text.sockets));
+    const files = parseFiles(text.proc);
+    sysctls.set(
+      netns,
+      new Map([...files].map(([path, lines]) => [path, lines.join('\n')] as const)),
+    );
+    const [tcp = [], udp = []] = SOCKET_FILES.map((path) => files.get(path) ?? []);
+    ports.set(netns, new Set([...parseSockets('tcp', tcp), ...parseSockets('udp', udp)]));
   }
   for (const object of cables(links, planned)) {
     put(object, ownerOf(object.kind === 'veth' ? object.ends[1].netns : object.netns));
@@ -127,14 +133,18 @@ function vethOf(one: LinkRead, other: LinkRead): Veth {
   return odd.length === 0 ? veth : { ...veth, unlike: odd.join(', ') };
 }
 
-/** `path:value`, a line each, as grep prints it. */
-function parseSysctls(text: string): Map<string, string> {
-  return new Map(
-    text.split('\n').flatMap((line): [string, string][] => {
-      const colon = line.indexOf(':');
-      return colon < 0 ? [] : [[line.slice(0, colon), line.slice(colon + 1)]];
-    }),
-  );
+/** `path:line`, as grep prints it; the lines of each file. */
+function parseFiles(text: string): Map<string, string[]> {
+  const files = new Map<string, string[]>();
+  for (const line of text.split('\n')) {
+    const colon = line.indexOf(':');
+    if (colon < 0) continue;
+    const path = line.slice(0, colon);
+    const lines = files.get(path) ?? [];
+    lines.push(line.slice(colon + 1));
+    files.set(path, lines);
+  }
+  return files;
 }
 
 /** A server runs when the process of its pid file was started by us; `said` is what that process's environment says. */

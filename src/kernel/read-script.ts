@@ -54,6 +54,9 @@ export function renderReadScript(
   return `${lines.join('\n')}\n`;
 }
 
+/** Who listens in a namespace. They come before the sysctls, each line behind its file's name. */
+export const SOCKET_FILES = ['/proc/self/net/tcp', '/proc/self/net/udp'] as const;
+
 /** `$0` is the namespace, `$1` is set where its bridges are asked for, the rest are sysctls. */
 const READ_NETNS = `read_netns='
 section() { printf "\\036%s\\n" "$1"; }
@@ -74,10 +77,8 @@ case $nft in *"table ip raw {"* | *"table ip mangle {"* | *"table ip nat {"* | *
   section iptables
   iptables-nft-save ;;
 esac
-section sockets
-cat /proc/self/net/tcp /proc/self/net/udp
-section sysctls
-cd /proc/sys && { [ $# = 0 ] || grep -Hs . "$@"; }
+section proc
+cd /proc/sys && grep -Hs . ${SOCKET_FILES.join(' ')} "$@"
 :'`;
 
 /** What belongs to no namespace. A server is known by what its process was started with, not by its pid file alone. */

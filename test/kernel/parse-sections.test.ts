@@ -6,15 +6,15 @@ const S = '\u001E';
 
 t.test('sections of several namespaces, files whole, servers', async (t) => {
   const texts = [
-    `${S}netns a\n${S}ip\n[]\n[]\n${S}nft\n\n${S}sysctls\nnet/x:1\n${S}file /etc/hosts\none\ntwo\n\n${S}daemon haproxy\nHOPLAB_DIGEST=abc\n${S}end\n`,
+    `${S}netns a\n${S}ip\n[]\n[]\n${S}nft\n\n${S}proc\nnet/x:1\n${S}file /etc/hosts\none\ntwo\n\n${S}daemon haproxy\nHOPLAB_DIGEST=abc\n${S}end\n`,
     `${S}netns b\n${S}iptables\n*nat\n${S}end\n`,
   ];
   const read = parseSections(texts);
   t.strictSame(
     [...(read?.netns ?? [])],
     [
-      ['a', { ip: '[]\n[]', fdb: '', nft: '', iptables: '', sockets: '', sysctls: 'net/x:1' }],
-      ['b', { ip: '', fdb: '', nft: '', iptables: '*nat', sockets: '', sysctls: '' }],
+      ['a', { ip: '[]\n[]', fdb: '', nft: '', iptables: '', proc: 'net/x:1' }],
+      ['b', { ip: '', fdb: '', nft: '', iptables: '*nat', proc: '' }],
     ],
   );
   t.strictSame([...(read?.files ?? [])], [['/etc/hosts', 'one\ntwo\n']]);

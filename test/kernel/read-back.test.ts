@@ -221,7 +221,7 @@ const WHY = because('c', 'thing');
 const plan = (...objects: readonly KernelObject[]): KernelState =>
   new Map(objects.map((object) => [objectKey(object), { object, because: WHY }]));
 
-const NETNS_TEXT: NetnsText = { ip: '', fdb: '', nft: '', iptables: '', sockets: '', sysctls: '' };
+const NETNS_TEXT: NetnsText = { ip: '', fdb: '', nft: '', iptables: '', proc: '' };
 const read = (
   netns: Readonly<Record<string, Partial<NetnsText>>>,
   rest: Partial<ReadTexts> = {},
@@ -332,8 +332,8 @@ t.test('a sysctl that is only there with a module is not missed without it', asy
     { kind: 'sysctl', netns: a, path: 'net/ipv4/y', value: '1' },
   );
   const ip = text([LO]);
-  t.strictSame(says(read({ a: { ip, sysctls: 'net/ipv4/y:1\n' } }), planned), []);
-  t.strictSame(says(read({ a: { ip, sysctls: 'net/bridge/x:1\nnet/ipv4/y:1\n' } }), planned), [
+  t.strictSame(says(read({ a: { ip, proc: 'net/ipv4/y:1\n' } }), planned), []);
+  t.strictSame(says(read({ a: { ip, proc: 'net/bridge/x:1\nnet/ipv4/y:1\n' } }), planned), [
     '✗ thing: sysctl net.bridge.x is 1, not 0',
   ]);
   t.strictSame(says(read({ a: { ip } }), planned), ['✗ thing: sysctl net.ipv4.y is gone']);
@@ -356,12 +356,12 @@ t.test(
     const with_ = (said: string | undefined, sockets: string): string[] =>
       says(
         read(
-          { a: { ip: text([LO]), sockets } },
+          { a: { ip: text([LO]), proc: sockets } },
           { daemons: new Map(said === undefined ? [] : [['haproxy', said]]) },
         ),
         planned,
       );
-    const listening = '  sl  local_address\n   0: 00000000:1F90 00000000:0000 0A\n';
+    const listening = '/proc/self/net/tcp:   0: 00000000:1F90 00000000:0000 0A\n';
     t.strictSame(with_('HOPLAB_DIGEST=d1', listening), []);
     t.strictSame(with_(undefined, listening), ['✗ thing: the server haproxy does not run']);
     // Another process has got its number.
