@@ -9,7 +9,7 @@ import type { Graph, GraphGroup, GraphNode, GroupKind, NodeKind } from './graph.
 const GROUP_STYLE: Readonly<Record<GroupKind, string>> = {
   internet: 'style="rounded,filled" color="#7d8998" fillcolor="#f4f5f7"',
   vpc: 'style="filled" color="#8c4fff" fillcolor="#ffffff" penwidth=2',
-  az: 'style="dashed" color="#7d8998"',
+  az: 'penwidth=1 style="dashed" color="#7d8998"',
   'public-subnet': 'style="filled" color="#7aa116" fillcolor="#f2f6e8"',
   'private-subnet': 'style="filled" color="#147eba" fillcolor="#e6f2f8"',
   node: 'style="rounded,filled" color="#ed7100" fillcolor="#fdf1e6"',
@@ -30,7 +30,8 @@ export function renderDot(graph: Graph): string {
   const groupLines = (group: GraphGroup): string[] => {
     clusters.add(group.id);
     const inside = [
-      `label=${quote([...group.lines, ...group.notes])} ${GROUP_STYLE[group.kind]}`,
+      // With the ranks from bottom to top, Graphviz takes a cluster's top for its bottom.
+      `label=${quote([...group.lines, ...group.notes])} labelloc=b ${GROUP_STYLE[group.kind]}`,
       // Graphviz draws no empty cluster, and leads an arrow to one only by way of a node in it.
       `${quote([anchor(group.id)])} [shape=point style=invis]`,
       ...group.nodes.map(nodeLine),
@@ -54,7 +55,7 @@ export function renderDot(graph: Graph): string {
   });
   return [
     `digraph ${quote([graph.lab])} {`,
-    `  label=${quote([graph.title])} labelloc=t rankdir=BT compound=true fontname="Helvetica"`,
+    `  label=${quote([graph.title])} labelloc=t rankdir=BT compound=true fontname="Helvetica" fontsize=12`,
     '  node [shape=box style="filled" fillcolor="#ffffff" fontname="Helvetica" fontsize=11]',
     '  edge [fontname="Helvetica" fontsize=10 color="#545b64"]',
     ...[...groups, ...edges].map((line) => `  ${line}`),

@@ -80,7 +80,7 @@ export function layOut(graph: Graph): Layout {
 }
 
 function textWidth(text: string): number {
-  return [...text].length * LETTER_WIDTH;
+  return text.length * LETTER_WIDTH;
 }
 
 /** The words in lines; a word that is too long has a line of its own. */
@@ -237,7 +237,7 @@ function gutterOf(zone: Box, graph: Graph): { width: number; text: number; lanes
   const coming = graph.edges.filter(
     ({ from, to }) => find([zone], from) === undefined && find([zone], to) !== undefined,
   );
-  const text = Math.max(0, ...leaving.map(({ label }) => textWidth(label) + 8));
+  const text = Math.max(GAP / 2, ...leaving.map(({ label }) => textWidth(label) + GAP / 2));
   const lanes = [...leaving, ...coming];
   return { width: lanes.length === 0 ? 0 : text + lanes.length * LANE, text, lanes };
 }

@@ -1,0 +1,297 @@
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+import t from 'tap';
+
+import type { Cloud } from '../../src/cloud.ts';
+import { renderDot } from '../../src/report/graph-dot.ts';
+import { layOut } from '../../src/report/graph-layout.ts';
+import { renderMermaid } from '../../src/report/graph-mermaid.ts';
+import { renderSvg } from '../../src/report/graph-svg.ts';
+import { type Graph, type GraphGroup, type GraphNode, graphOf } from '../../src/report/graph.ts';
+import { cloudOf } from '../judge/cloud.ts';
+import { matchGolden } from '../support/golden.ts';
+
+const GOLDEN = fileURLToPath(new URL('../golden/graph', import.meta.url));
+
+const SMALL = `
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    internetGateway: igw
+    subnets:
+      private-1: { cidr: 10.0.3.0/24, az: az-1, routeTable: private-1 }
+      public-1: { cidr: 10.0.1.0/24, az: az-1, routeTable: public }
+      private-2: { cidr: 10.0.4.0/24, az: az-2, routeTable: private-1 }
+    natGateways:
+      nat-1: { subnet: public-1, address: 10.0.1.50, elasticIp: 203.0.113.50 }
+    instances:
+      bastion: { subnet: public-1, address: 10.0.1.20, elasticIp: 203.0.113.20 }
+    routeTables:
+      public:
+        routes: [{ destination: 0.0.0.0/0, target: igw }]
+      private-1:
+        routes:
+          - { destination: 0.0.0.0/0, target: nat/nat-1 }
+          - { destination: 192.0.2.0/24, target: blackhole }
+cluster:
+  vpc: main
+  nodes:
+    node-1: { subnet: private-1, address: 10.0.3.10 }
+  pins:
+    pod/client: { node: node-1, address: 10.0.3.50 }
+    pod/on-eth1: { node: node-1, address: 10.0.3.60, eni: eth1 }
+internet:
+  example.com: { address: 198.51.100.10 }
+`;
+
+const PODS = ['client', 'on-eth1'].map(pod).join('---');
+
+const small = cloudOf(SMALL, PODS);
+const picture = graphOf(small, 'How does a pod reach the internet?');
+
+function pod(name: string): string {
+  return `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name} }
+spec:
+  containers: [{ name: main, image: nginx }]
+`;
+}
+
+/** Everything that is drawn, as `inside > id`. */
+function paths(groups: readonly GraphGroup[], above = ''): string[] {
+  return groups.flatMap(({ id, nodes, groups: inner }) => [
+    `${above}${id}`,
+    ...nodes.map((node) => `${above}${id} > ${node.id}`),
+    ...paths(inner, `${above}${id} > `),
+  ]);
+}
+
+function ids(graph: Graph): string[] {
+  return paths(graph.groups).map((path) => path.split(' > ').at(-1) ?? '');
+}
+
+function find(graph: Graph, id: string): GraphGroup | GraphNode | undefined {
+  const all = (group: GraphGroup): (GraphGroup | GraphNode)[] => [
+    group,
+    ...group.nodes,
+    ...group.groups.flatMap(all),
+  ];
+  return graph.groups.flatMap(all).find((one) => one.id === id);
+}
+
+t.test('things stand in their subnet, zone and VPC, public subnets first', async (t) => {
+  t.strictSame(paths(picture.groups), [
+    'internet',
+    'internet > internet/example.com',
+    'vpc/main',
+    'vpc/main > igw',
+    'vpc/main > az/main/az-1',
+    'vpc/main > az/main/az-1 > subnet/main/public-1',
+    'vpc/main > az/main/az-1 > subnet/main/public-1 > nat/nat-1',
+    'vpc/main > az/main/az-1 > subnet/main/public-1 > instance/bastion',
+    'vpc/main > az/main/az-1 > subnet/main/private-1',
+    'vpc/main > az/main/az-1 > subnet/main/private-1 > node/node-1',
+    'vpc/main > az/main/az-1 > subnet/main/private-1 > node/node-1 > node/node-1:eth0',
+    'vpc/main > az/main/az-1 > subnet/main/private-1 > node/node-1 > node/node-1:eth1',
+    'vpc/main > az/main/az-1 > subnet/main/private-1 > node/node-1 > pod/client',
+    'vpc/main > az/main/az-1 > subnet/main/private-1 > node/node-1 > pod/on-eth1',
+    'vpc/main > az/main/az-2',
+    'vpc/main > az/main/az-2 > subnet/main/private-2',
+  ]);
+});
+
+t.test('an arrow leads from a subnet to each target of its route table', async (t) => {
+  t.strictSame(picture.edges, [
+    { from: 'igw', to: 'internet', label: '' },
+    { from: 'subnet/main/private-1', to: 'nat/nat-1', label: '0.0.0.0/0' },
+    { from: 'subnet/main/public-1', to: 'igw', label: '0.0.0.0/0' },
+    { from: 'subnet/main/private-2', to: 'nat/nat-1', label: '0.0.0.0/0' },
+  ]);
+});
+
+t.test('a subnet is public when its route table leads to the internet gateway', async (t) => {
+  const kinds = ['public-1', 'private-1'].map((name) => find(picture, `subnet/main/${name}`)?.kind);
+  t.strictSame(kinds, ['public-subnet', 'private-subnet']);
+});
+
+t.test('labels have the private address, the Elastic IP, and the card of a pod', async (t) => {
+  const lines = (id: string) => find(picture, id)?.lines;
+  t.strictSame(lines('nat/nat-1'), ['nat/nat-1', '10.0.1.50 = 203.0.113.50']);
+  t.strictSame(lines('instance/bastion'), ['instance/bastion', 'eth0 10.0.1.20 = 203.0.113.20']);
+  t.strictSame(lines('pod/client'), ['pod/client', '10.0.3.50']);
+  t.strictSame(lines('pod/on-eth1'), ['pod/on-eth1', '10.0.3.60 of eth1']);
+});
+
+t.test('a route to nowhere is a note of its subnet', async (t) => {
+  t.match(find(picture, 'subnet/main/private-1'), { notes: ['192.0.2.0/24 to blackhole'] });
+});
+
+t.test('each thing of the lab is drawn exactly once', async (t) => {
+  const drawn = ids(picture);
+  t.equal(new Set(drawn).size, drawn.length);
+  t.strictSame(
+    [...small.things.values()]
+      .map(({ reference }) => reference)
+      .filter((id) => !drawn.includes(id)),
+    [],
+  );
+  const boxes = layOut(picture).boxes.map(({ of }) => of.id);
+  t.strictSame(boxes.toSorted(), drawn.toSorted());
+});
+
+for (const [format, render] of [
+  ['mmd', renderMermaid],
+  ['dot', renderDot],
+  ['svg', renderSvg],
+] as const) {
+  t.test(`golden/graph/small.${format} is how a small lab is drawn`, async (t) => {
+    matchGolden(t, `${render(picture)}\n`, join(GOLDEN, `small.${format}`), 'picture');
+  });
+}
+
+t.test('of many pods on a node some are shown, and how many are left out', async (t) => {
+  const many = Array.from({ length: 9 }, (_, index) => pod(`p${index}`)).join('---');
+  const graph = graphOf(cloudOf(SMALL.replace(/ {2}pins:[^]*(?=internet:)/, ''), many), undefined);
+  const pods = ids(graph).filter((id) => id.startsWith('pod/'));
+  t.equal(pods.length, 5);
+  t.strictSame(find(graph, 'node/node-1/more')?.lines, ['and 4 more pods']);
+});
+
+t.test('a pod with hostNetwork has the address of its node and no card', async (t) => {
+  const host = pod('host').replace('spec:\n', 'spec:\n  hostNetwork: true\n');
+  const graph = graphOf(cloudOf(SMALL.replace(/ {2}pins:[^]*(?=internet:)/, ''), host), undefined);
+  t.strictSame(find(graph, 'pod/host')?.lines, ['pod/host', '10.0.3.10', 'host network']);
+});
+
+t.test(
+  'a route to a thing of the same subnet is a note: no arrow leads from a box inwards',
+  async (t) => {
+    const cloud = cloudOf(`
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    subnets:
+      a: { cidr: 10.0.1.0/24, az: az-1 }
+      b: { cidr: 10.0.2.0/24, az: az-1 }
+    instances:
+      fw: { subnet: a, address: 10.0.1.9, interfaces: [{ subnet: b, address: 10.0.2.9 }] }
+    routeTables:
+      main: { main: true, routes: [{ destination: 0.0.0.0/0, target: 'instance/fw:eth1' }] }
+`);
+    const graph = graphOf(cloud, undefined);
+    t.match(find(graph, 'subnet/main/a'), { notes: ['0.0.0.0/0 to instance/fw:eth1'] });
+    t.strictSame(graph.edges, [{ from: 'subnet/main/b', to: 'instance/fw', label: '0.0.0.0/0' }]);
+    t.strictSame(find(graph, 'instance/fw')?.lines, [
+      'instance/fw',
+      'eth0 10.0.1.9',
+      'eth1 10.0.2.9 in b',
+    ]);
+  },
+);
+
+const TWO_VPCS = `
+vpcs:
+  one:
+    cidr: 10.0.0.0/16
+    internetGateway: igw-1
+    subnets: { a: { cidr: 10.0.1.0/24, az: az-1 } }
+  two:
+    cidr: 10.0.0.0/16
+    internetGateway: igw-2
+    subnets: { a: { cidr: 10.0.1.0/24, az: az-1 } }
+internet:
+  example.com: { address: 198.51.100.10 }
+`;
+
+t.test('two VPCs may have subnets and zones of the same name', async (t) => {
+  const graph = graphOf(cloudOf(TWO_VPCS), undefined);
+  const drawn = ids(graph);
+  t.equal(new Set(drawn).size, drawn.length);
+  t.strictSame(
+    graph.edges.map(({ from }) => from),
+    ['igw/igw-1', 'igw/igw-2'],
+  );
+});
+
+t.test('a lab is drawn however little there is of it', async (t) => {
+  const clouds: Record<string, Cloud> = {
+    'without a cluster': cloudOf(SMALL.replace(/^cluster:[^]*(?=^internet:)/m, '')),
+    'two VPCs': cloudOf(TWO_VPCS),
+    'a VPC with nothing in it': cloudOf('vpcs: { main: { cidr: 10.0.0.0/16 } }'),
+    'only the internet': cloudOf('internet: { example.com: { address: 198.51.100.10 } }'),
+    nothing: { ...small, vpcs: new Map(), cluster: undefined, pods: [], internetHosts: [] },
+  };
+  for (const [name, cloud] of Object.entries(clouds)) {
+    const graph = graphOf(cloud, undefined);
+    t.match(renderMermaid(graph), /^flowchart BT/, name);
+    t.match(renderDot(graph), /^digraph "test" \{\n[^]*\}$/, name);
+    t.match(renderSvg(graph), /^<svg [^]*<\/svg>$/, name);
+    t.notMatch(renderSvg(graph), /NaN|Infinity/, name);
+  }
+});
+
+t.test('what is inside a box is within it, and boxes side by side do not meet', async (t) => {
+  for (const cloud of [small, cloudOf(TWO_VPCS)]) {
+    for (const box of layOut(graphOf(cloud, undefined)).boxes) {
+      for (const [index, one] of box.inside.entries()) {
+        if (one.of.kind === 'igw') continue;
+        t.ok(
+          one.x > box.x &&
+            one.y > box.y &&
+            one.x + one.width < box.x + box.width &&
+            one.y + one.height < box.y + box.height,
+          `${one.of.id} in ${box.of.id}`,
+        );
+        for (const other of box.inside.slice(index + 1)) {
+          const apart =
+            one.x + one.width < other.x ||
+            other.x + other.width < one.x ||
+            one.y + one.height < other.y ||
+            other.y + other.height < one.y;
+          t.ok(apart || other.of.kind === 'igw', `${one.of.id} beside ${other.of.id}`);
+        }
+      }
+    }
+  }
+});
+
+t.test('odd characters of names end no label', async (t) => {
+  const odd = 'a "quoted" <b>&amp; \\ `tick` #1; [x]';
+  const graph: Graph = {
+    lab: odd,
+    title: odd,
+    groups: [
+      {
+        id: 'vpc/a-b',
+        kind: 'vpc',
+        lines: [odd],
+        notes: [odd],
+        nodes: [
+          { id: 'instance/a-b', kind: 'instance', lines: [odd, odd] },
+          { id: 'instance/a.b', kind: 'instance', lines: ['x'] },
+        ],
+        groups: [],
+      },
+    ],
+    edges: [{ from: 'instance/a-b', to: 'instance/a.b', label: odd }],
+  };
+  const mermaid = 'a #34;quoted#34; #60;b#62;#38;amp#59; #92; #96;tick#96; #35;1#59; #91;x#93;';
+  t.match(renderMermaid(graph), `  subgraph vpc_a_b["${mermaid}"]`);
+  t.match(renderMermaid(graph), `instance_a_b["${mermaid}<br/>${mermaid}"]`);
+  t.match(renderMermaid(graph), `instance_a_b -->|"${mermaid}"| instance_a_b_2\n`);
+  t.match(
+    renderDot(graph),
+    String.raw`label="a \"quoted\" <b>&amp; \\ ${'`tick`'} #1; [x]" labelloc=t`,
+  );
+  t.match(renderSvg(graph), '<title>a "quoted" &lt;b&gt;&amp;amp; \\ `tick` #1; [x]</title>');
+});
+
+t.test('an arrow to what is not in the picture is a bug', async (t) => {
+  const graph = { ...picture, edges: [{ from: 'igw', to: 'nat/gone', label: '' }] };
+  t.throws(() => renderMermaid(graph), {
+    message: 'an edge names "nat/gone", which is not in the graph',
+  });
+});
