@@ -8,7 +8,7 @@ import { run } from '../../src/host/exec.ts';
 import { examine } from '../../src/host/doctor.ts';
 import { judgeMachine, renderDoctor } from '../../src/report/doctor.ts';
 
-/** What a doctor that is no guest would have changed. Other tests' labs may come and go, so theirs is left out. */
+/** What a doctor that is no guest would have changed. */
 async function standing(): Promise<unknown> {
   const { stdout: links } = await run(['ip', '-brief', 'link']);
   const { stdout: rules } = await run(['ip', 'rule']);
@@ -42,7 +42,7 @@ t.test('the doctor finds that labs run here, takes nothing and leaves nothing', 
   t.strictSame(doctors(), []);
   const verdict = judgeMachine(machine);
   if (!verdict.runs && process.env['REQUIRE_NETNS'] !== '1') {
-    t.comment(renderDoctor(machine, verdict));
+    t.pass('labs run here', { skip: renderDoctor(machine, verdict).split('\n').at(-1) ?? '' });
     return;
   }
   t.equal(verdict.runs, true, renderDoctor(machine, verdict));
