@@ -41,7 +41,15 @@ for (const file of FILES) {
   t.test(`every command in ${name} does what it shows`, async (t) => {
     const state = mkdtempSync(join(tmpdir(), 'hoplab-docs-'));
     const sh = (line: string): ReturnType<typeof run> =>
-      run(['env', `XDG_STATE_HOME=${state}`, 'bash', '-c', `cd ${PROJECT}; ${SHORT}\n${line}`]);
+      run([
+        'env',
+        '-u',
+        'NODE_OPTIONS',
+        `XDG_STATE_HOME=${state}`,
+        'bash',
+        '-c',
+        `cd ${PROJECT}; ${SHORT}\n${line}`,
+      ]);
     t.teardown(async () => {
       await sh('npx hoplab down --all');
       rmSync(state, { recursive: true, force: true });
@@ -58,7 +66,7 @@ for (const file of FILES) {
       const script = listens ? `${traffic}\n${command}` : command;
       const seconds = listens ? LISTENS_SECONDS : SECONDS;
       const { exitCode, stdout, stderr } = await sh(
-        `timeout -s INT ${seconds} bash -c ${quote(`${SHORT}\n${script}`)} </dev/null`,
+        `timeout -k 3 -s INT ${seconds} bash -c ${quote(`${SHORT}\n${script}`)} </dev/null`,
       );
       const missing = missingLines(output, stdout + stderr);
       t.strictSame(missing, [], `${where}\n${stdout}${stderr}`);
