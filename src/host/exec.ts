@@ -49,7 +49,10 @@ export async function runInTerminal(argv: readonly [string, ...string[]]): Promi
   );
 }
 
-/** A process that lives on after us: nothing of ours is its parent, its terminal, its input or its output. */
+/**
+ * A process that lives on after us: nothing of ours is its parent, its terminal, its input, its output or its directory,
+ * which would keep a file system busy for as long as it lives.
+ */
 export function startDetached(
   argv: readonly [string, ...string[]],
   logFile: string,
@@ -60,6 +63,7 @@ export function startDetached(
     reject: false,
     detached: true,
     cleanup: false,
+    cwd: '/',
     stdio: 'ignore',
   });
   child.nodeChildProcess.unref();
