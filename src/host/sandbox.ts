@@ -97,7 +97,12 @@ export async function startSandbox(store: LabStore): Promise<Sandbox> {
 export async function killSandbox(store: LabStore): Promise<void> {
   const sandbox = await findSandbox(store);
   if (sandbox === undefined) return;
-  process.kill(sandbox.pid, 'SIGKILL');
+  try {
+    process.kill(sandbox.pid, 'SIGKILL');
+  } catch (error) {
+    // It died in this moment.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
   while ((await findSandbox(store)) !== undefined) await delay(POLL_MS);
 }
 
