@@ -276,7 +276,10 @@ export async function verify(
   sandbox: Sandbox,
   progress: Progress,
 ): Promise<Verified> {
-  return whileLocked(store, progress, () => standing.verify(store, sandbox, progress));
+  return whileLocked(store, progress, () => {
+    checkBuilt(store);
+    return standing.verify(store, sandbox, progress);
+  });
 }
 
 export async function repair(
@@ -284,7 +287,20 @@ export async function repair(
   sandbox: Sandbox,
   progress: Progress,
 ): Promise<Repaired> {
-  return whileLocked(store, progress, (lock) => standing.repair(store, sandbox, progress, lock));
+  return whileLocked(store, progress, (lock) => {
+    checkBuilt(store);
+    return standing.repair(store, sandbox, progress, lock);
+  });
+}
+
+/** Between the sandbox and the first step there is nothing to hold against anything. */
+function checkBuilt(store: LabStore): void {
+  if (store.journal !== 'none') return;
+  throw InputError.of({
+    code: 'lab-not-up',
+    what: `the lab "${store.name}" was cut off before anything of it was built`,
+    hint: `build it: npx hoplab up ${store.name}`,
+  });
 }
 
 export async function down(store: LabStore, progress: Progress): Promise<boolean> {

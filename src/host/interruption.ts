@@ -9,7 +9,7 @@ import type { LabStore } from './store.ts';
  */
 export async function brokenOff(store: LabStore): Promise<string | undefined> {
   const experiment = store.experiment;
-  if (store.journal !== 'building' && experiment === undefined) return undefined;
+  if (store.journal === 'committed' && experiment === undefined) return undefined;
   if (await isLocked(store)) return undefined;
   return experiment === undefined
     ? `${store.name} was cut off in mid-change`

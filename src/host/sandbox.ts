@@ -22,7 +22,8 @@ export interface Sandbox {
 const INIT = fileURLToPath(new URL('sandbox-init.sh', import.meta.url));
 /** A foreground process of ours; nobody waits for what it would still do. */
 const END_WITH_PARENT = ['setpriv', '--pdeathsig', 'KILL'] as const;
-const START_TIMEOUT_MS = 10_000;
+/** A refusal ends the wait at once; this is for machines that are slow, an emulated one for instance. */
+const START_TIMEOUT_MS = 90_000;
 const POLL_MS = 3;
 
 export function isRoot(): boolean {
