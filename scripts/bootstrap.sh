@@ -1,7 +1,8 @@
 # Brings what Hoplab needs and is not there yet: Node, npm packages, Debian packages.
 #
 # Sourced by scripts/hoplab, scripts/test.sh and scripts/check.sh, which set `here` to their own path
-# and call `bootstrap`; run by itself, it brings everything that a lab needs, whoever runs it, and ends.
+# and call `bootstrap`; run by itself, it brings everything that a lab needs, whoever runs it, and ends;
+# with the word `tools` it only lists the commands and their packages.
 # Where nothing is missing it starts no process: it runs before every command.
 #
 # Sets root (of the project), node (to run TypeScript with), and adds the sbin directories to PATH.
@@ -194,6 +195,11 @@ add_package() {
 commands_are_there() {
   [ -e /proc/self/ns/net ] || return 1
   missing='' debian='' fedora='' alpine='' arch=''
+  each_command
+  [ -z "$missing" ]
+}
+
+each_command() {
   need ip iproute2 iproute iproute2 iproute2
   need iptables iptables iptables-nft iptables iptables-nft
   need nft nftables nftables nftables nftables
@@ -210,10 +216,9 @@ commands_are_there() {
     need $tool util-linux util-linux util-linux util-linux
   done
   # Only who is not root needs it, for the ids of a user namespace.
-  if ! command -v newuidmap >/dev/null && { [ -n "$everyone" ] || [ "$(id -u)" != 0 ]; }; then
+  if [ -n "$everyone" ] || { ! command -v newuidmap >/dev/null && [ "$(id -u)" != 0 ]; }; then
     need newuidmap uidmap shadow-utils shadow-uidmap shadow
   fi
-  [ -z "$missing" ]
 }
 
 install_commands() {
@@ -269,6 +274,13 @@ case ${0##*/} in
   bootstrap.sh)
     here=$0
     case $here in */*) ;; *) here=./$here ;; esac
-    bootstrap commands everyone
+    if [ "${1-}" = tools ]; then
+      # The list alone, for `hoplab doctor`: COMMAND<TAB>DEBIAN PACKAGE
+      need() { printf '%s\t%s\n' "$1" "$2"; }
+      everyone=yes
+      each_command
+    else
+      bootstrap commands everyone
+    fi
     ;;
 esac

@@ -8,7 +8,7 @@
 import type { Because } from '../base/because.ts';
 import { type Command, PHASES } from '../kernel/command.ts';
 import { renderCommand } from '../kernel/render.ts';
-import { ShellSession } from './exec.ts';
+import { closeInheritedFiles, ShellSession } from './exec.ts';
 import { KernelError } from './kernel-error.ts';
 import type { Lock } from './lock.ts';
 import { STARTING } from '../kernel/read-script.ts';
@@ -24,6 +24,7 @@ export async function apply(
   lock: Lock,
 ): Promise<void> {
   if (commands.length === 0) return;
+  closeInheritedFiles();
   const count = commands.length < 4 ? 1 : WORKERS;
   const sessions = Array.from(
     { length: count },

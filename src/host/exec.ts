@@ -1,5 +1,6 @@
 /** The one place that starts processes: argument lists, never a shell's parsing of ours. */
 
+import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 
@@ -49,17 +50,40 @@ export async function runInTerminal(argv: readonly [string, ...string[]]): Promi
   );
 }
 
-/** A process that lives on after us: nothing of ours is its parent, its terminal, its input or its output. */
+/**
+ * Closes the files that whoever started us left open for us and that our children would inherit, Node's own are none of
+ * these: a program that lives on would hold them, and who waits for the end of such a pipe would wait for the lab's.
+ */
+export function closeInheritedFiles(): void {
+  const CLOSE_ON_EXEC = 0o2_000_000;
+  for (const fd of readdirSync('/proc/self/fd').map(Number)) {
+    if (fd <= 2) continue;
+    try {
+      const info = readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
+      const flags = Number.parseInt(/^flags:\s*(\d+)/m.exec(info)?.[1] ?? '', 8);
+      if ((flags & CLOSE_ON_EXEC) === 0) closeSync(fd);
+    } catch {
+      // The one that listed the directory is closed by now.
+    }
+  }
+}
+
+/**
+ * A process that lives on after us: nothing of ours is its parent, its terminal, its input, its output or its directory,
+ * which would keep a file system busy for as long as it lives.
+ */
 export function startDetached(
   argv: readonly [string, ...string[]],
   logFile: string,
 ): { readonly ended: Promise<number> } {
+  closeInheritedFiles();
   // A shell opens the file: a pipe through us would end when we end.
   const redirect = ['-c', 'exec "$@" >"$0" 2>&1', logFile];
   const child = execa('sh', [...redirect, ...argv], {
     reject: false,
     detached: true,
     cleanup: false,
+    cwd: '/',
     stdio: 'ignore',
   });
   child.nodeChildProcess.unref();

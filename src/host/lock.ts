@@ -5,7 +5,7 @@
  * When we end, however we end, the lock is free once the last of them has ended too, and never while one still writes.
  */
 
-import { closeSync, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 
 import { run } from './exec.ts';
 import { MachineError } from './machine-error.ts';
@@ -22,7 +22,7 @@ export async function withLock<Result>(
   work: (lock: Lock) => Promise<Result>,
 ): Promise<Result> {
   store.create();
-  const fd = openSync(store.path('lock'), 'w');
+  const fd = store.open('lock');
   try {
     // flock(1) locks the file that it was handed as its third, and that is ours: the lock stays when flock ends. It ends
     // with 1 when somebody else has the lock, with another code when it can't be had at all.

@@ -3,6 +3,8 @@
 # host's /proc is still mounted; it makes the sandbox's own file systems and then sleeps. When it dies, all is gone.
 set -eu
 state=$1 token=$2
+# Whoever inside is not root reads /etc/hosts and /run/netns too.
+umask 022
 
 # Held by this process alone: the kernel frees it at our death, also while we are still dying. A second start fails here;
 # who only looks whether we are alive holds it for a moment.
@@ -13,7 +15,7 @@ flock -w 2 9 || exit 3
 read -r pid rest </proc/self/stat
 start=$(sed 's/.*) //' "/proc/$pid/stat" | cut -d' ' -f20)
 
-mount --make-rprivate /
+mount --make-rslave / # nothing that is mounted from here on shows outside
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys # else /sys/class/net shows the host's links
 mount -t tmpfs -o mode=1777 tmpfs /dev/shm

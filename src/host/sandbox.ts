@@ -65,7 +65,11 @@ export async function startSandbox(store: LabStore): Promise<Sandbox> {
   rmSync(store.path('pid'), { force: true });
   const user = isRoot() ? [] : ['--user', '--map-root-user', '--map-auto'];
   const namespaces = ['--net', '--mount', '--ipc', '--uts', '--pid', '--fork', '--kill-child'];
-  const argv = ['unshare', ...user, ...namespaces, 'sh', INIT, store.directory, token] as const;
+  // What is mounted in the lab stays there, and what the machine unmounts goes in the lab too: a copy of its own would
+  // keep a stick or a disk in use that everybody takes for unmounted.
+  const mounts = ['--propagation', 'slave'];
+  const init = ['sh', INIT, store.directory, token];
+  const argv = ['unshare', ...user, ...namespaces, ...mounts, ...init] as const;
   const { ended } = startDetached(argv, store.path('log'));
   let exitCode: number | undefined;
   void ended.then((code) => {
@@ -93,7 +97,12 @@ export async function startSandbox(store: LabStore): Promise<Sandbox> {
 export async function killSandbox(store: LabStore): Promise<void> {
   const sandbox = await findSandbox(store);
   if (sandbox === undefined) return;
-  process.kill(sandbox.pid, 'SIGKILL');
+  try {
+    process.kill(sandbox.pid, 'SIGKILL');
+  } catch (error) {
+    // It died in this moment.
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error;
+  }
   while ((await findSandbox(store)) !== undefined) await delay(POLL_MS);
 }
 

@@ -15,6 +15,7 @@
 import {
   existsSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
   renameSync,
@@ -22,9 +23,10 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { homedir } from 'node:os';
-import { join } from 'node:path';
+import { isAbsolute, join } from 'node:path';
 
 import { EMPTY, type KernelState, type Planned } from '../kernel/state.ts';
+import { MachineError } from './machine-error.ts';
 
 export interface LabRecord {
   readonly name: string;
@@ -48,8 +50,26 @@ function readState(text: string | undefined): KernelState | undefined {
 
 function stateRoot(): string {
   const { XDG_STATE_HOME: state } = process.env;
-  const base = state === undefined || state === '' ? join(homedir(), '.local', 'state') : state;
+  // A relative one would be another directory after each `cd`; the XDG specification has it ignored.
+  const base =
+    state !== undefined && isAbsolute(state) ? state : join(homedir(), '.local', 'state');
   return join(base, 'hoplab');
+}
+
+/** What the machine refuses there is its user's to mend, and no mistake of ours. */
+function inStateDirectory<Result>(work: () => Result): Result {
+  try {
+    return work();
+  } catch (error) {
+    const { code, path, message } = error as NodeJS.ErrnoException;
+    if (code === undefined || path === undefined) throw error;
+    throw new MachineError(
+      `the labs' state can't be kept: ${message}`,
+      code === 'EACCES'
+        ? `what sudo left there belongs to root: ls -l ${stateRoot()}; or name another place in XDG_STATE_HOME`
+        : `look at ${path}; or name another place in XDG_STATE_HOME`,
+    );
+  }
 }
 
 export class LabStore {
@@ -66,7 +86,12 @@ export class LabStore {
   }
 
   create(): void {
-    mkdirSync(this.directory, { recursive: true, mode: 0o700 });
+    inStateDirectory(() => mkdirSync(this.directory, { recursive: true, mode: 0o700 }));
+  }
+
+  /** Opens a file that is there to be locked. */
+  open(file: string): number {
+    return inStateDirectory(() => openSync(this.path(file), 'w'));
   }
 
   read(file: string): string | undefined {
@@ -161,7 +186,7 @@ export class LabStore {
 export function knownLabs(): LabStore[] {
   const root = stateRoot();
   if (!existsSync(root)) return [];
-  return readdirSync(root, { withFileTypes: true })
+  return inStateDirectory(() => readdirSync(root, { withFileTypes: true }))
     .filter((entry) => entry.isDirectory())
     .map((entry) => new LabStore(entry.name))
     .sort((a, b) => (a.name < b.name ? -1 : 1));

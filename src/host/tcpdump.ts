@@ -21,6 +21,8 @@ const BUFFERS_KIB = 131_072;
 const MAX_BUFFER_KIB = 32_768;
 /** The kernel takes a while to close a capture. */
 const PATIENCE_MS = 3000;
+/** What `run` gives for a program that a signal ended. */
+const ENDED_BY_SIGNAL = 128;
 const MISSING = 127;
 
 export interface Tcpdump {
@@ -100,7 +102,8 @@ export async function checkFilter(sandbox: Sandbox, filter: string): Promise<voi
   // Inside, where the names of the lab's internet hosts are known.
   const argv = ['tcpdump', '-y', 'LINUX_SLL2', '-d', '--', filter] as const;
   const { exitCode, stderr } = await run(enter(sandbox, argv));
-  if (exitCode === 0) return;
+  // Ctrl-C reaches it as it reaches us, and then it has said nothing of the filter.
+  if (exitCode === 0 || exitCode >= ENDED_BY_SIGNAL) return;
   if (exitCode === MISSING) throw noTcpdump();
   const words =
     stderr

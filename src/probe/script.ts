@@ -19,6 +19,11 @@ export interface Ask {
 
 /** Long enough for an answer once a connection stands; a request that nobody takes ends at the probe's own time-out. */
 const ANSWER_SECONDS = 3;
+/**
+ * Where an answer is expected, a busy machine gets more time than the probe's own: that costs nothing when the answer
+ * comes, and only silence that is expected has to be waited for each time.
+ */
+const PATIENCE_MS = 2000;
 /** A capture hands a packet on at once, but tcpdump must get its turn before it is ended. */
 const SETTLE_SECONDS = 0.02;
 
@@ -72,7 +77,9 @@ export function renderProbeScript(
 }
 
 function renderAsk({ request, probe, ports, token }: Ask, index: number): string {
-  const seconds = probe.timeout / 1000;
+  // A datagram's sender always waits to the end: it can't know that nothing more comes.
+  const expectsAnswer = probe.expect.verdict !== 'timeout' && request.kind !== 'udp';
+  const seconds = (expectsAnswer ? Math.max(probe.timeout, PATIENCE_MS) : probe.timeout) / 1000;
   const inside = `ip netns exec ${request.from.netns}`;
   switch (request.kind) {
     case 'http':

@@ -14,7 +14,7 @@ import { missingLines, shownCommands } from '../support/markdown.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 /** A command that goes on until somebody ends it has shown by then what it can. */
-const LISTENS_SECONDS = 6;
+const ENDLESS_SECONDS = 6;
 const SECONDS = 30;
 /** Without npx between, which only looks for the launcher. */
 const SHORT = `npx() { shift; sh ${PROJECT}/scripts/hoplab "$@"; }`;
@@ -41,7 +41,15 @@ for (const file of FILES) {
   t.test(`every command in ${name} does what it shows`, async (t) => {
     const state = mkdtempSync(join(tmpdir(), 'hoplab-docs-'));
     const sh = (line: string): ReturnType<typeof run> =>
-      run(['env', `XDG_STATE_HOME=${state}`, 'bash', '-c', `cd ${PROJECT}; ${SHORT}\n${line}`]);
+      run([
+        'env',
+        '-u',
+        'NODE_OPTIONS',
+        `XDG_STATE_HOME=${state}`,
+        'bash',
+        '-c',
+        `cd ${PROJECT}; ${SHORT}\n${line}`,
+      ]);
     t.teardown(async () => {
       await sh('npx hoplab down --all');
       rmSync(state, { recursive: true, force: true });
@@ -56,9 +64,10 @@ for (const file of FILES) {
       // Whoever listens needs somebody who sends.
       const listens = /\btcpdump\b|hoplab capture\b/.test(command);
       const script = listens ? `${traffic}\n${command}` : command;
-      const seconds = listens ? LISTENS_SECONDS : SECONDS;
+      const isEndless = listens && !/ (-c \d+|timeout \d+) /.test(command);
+      const seconds = isEndless ? ENDLESS_SECONDS : SECONDS;
       const { exitCode, stdout, stderr } = await sh(
-        `timeout -s INT ${seconds} bash -c ${quote(`${SHORT}\n${script}`)} </dev/null`,
+        `timeout -k 10 -s INT ${seconds} bash -c ${quote(`${SHORT}\n${script}`)} </dev/null`,
       );
       const missing = missingLines(output, stdout + stderr);
       t.strictSame(missing, [], `${where}\n${stdout}${stderr}`);
