@@ -18,8 +18,8 @@ function printed(lab: string, format: GraphFormat, set: readonly string[] = []):
     printJson: (value) => found.push(value),
     diagnose: () => undefined,
   };
-  t.equal(graph({ lab, format, set }, terminal as Terminal), 0);
-  t.equal(found.length, 1);
+  const code = graph({ lab, format, set }, terminal as Terminal);
+  if (code !== 0 || found.length !== 1) throw new Error(`${found.length} prints, exit code ${code}`);
   return found[0];
 }
 
