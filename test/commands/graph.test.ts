@@ -19,7 +19,8 @@ function printed(lab: string, format: GraphFormat, set: readonly string[] = []):
     diagnose: () => undefined,
   };
   const code = graph({ lab, format, set }, terminal as Terminal);
-  if (code !== 0 || found.length !== 1) throw new Error(`${found.length} prints, exit code ${code}`);
+  if (code !== 0 || found.length !== 1)
+    throw new Error(`${found.length} prints, exit code ${code}`);
   return found[0];
 }
 
