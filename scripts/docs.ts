@@ -1,5 +1,6 @@
 /**
- * Makes the parts of the documents that are made, between `<!-- marker -->` and `<!-- /marker -->`.
+ * Makes the parts of the documents that are made, between `<!-- marker: made by npm run docs -->` and `<!-- /marker -->`.
+ * A new part is one more entry of `parts`, and the two markers where it belongs.
  * With --check it writes nothing, and fails where a part is not as it would be made.
  */
 
@@ -47,9 +48,14 @@ function labTable(path: string): string {
     .join('\n');
 }
 
+/** Who wants to change the part by hand reads here what makes it. */
+function opening(marker: string): string {
+  return `<!-- ${marker}: made by npm run docs -->`;
+}
+
 /** The document with the part in its place, or undefined when it has no place for it. */
 function withPart(text: string, { marker, make }: MadePart): string | undefined {
-  const [open, close] = [`<!-- ${marker} -->\n`, `\n<!-- /${marker} -->`];
+  const [open, close] = [`${opening(marker)}\n`, `\n<!-- /${marker} -->`];
   const from = text.indexOf(open);
   const to = text.indexOf(close, from);
   if (from < 0 || to < 0) return undefined;
@@ -63,7 +69,7 @@ for (const part of parts) {
   const made = withPart(text, part);
   if (made === undefined) {
     console.error(
-      `${part.file} has no place for a made part: <!-- ${part.marker} --> and <!-- /${part.marker} -->`,
+      `${part.file} has no place for a made part: ${opening(part.marker)} and <!-- /${part.marker} -->`,
     );
     process.exitCode = 1;
   } else if (made !== text && check) {

@@ -20,7 +20,15 @@ export interface Box {
 export interface Line {
   readonly edge: GraphEdge;
   readonly points: readonly (readonly [x: number, y: number])[];
-  readonly label: { readonly x: number; readonly y: number; readonly anchor: 'start' | 'end' };
+  /** Where the last line of the edge's label stands, if it has one. */
+  readonly label: Label | undefined;
+}
+
+interface Label {
+  readonly x: number;
+  readonly y: number;
+  readonly anchor: 'start' | 'end';
+  readonly lines: readonly string[];
 }
 
 export interface Layout {
@@ -44,14 +52,26 @@ const GAP = 16;
 const SUBNET_GAP = 34;
 const LANE = 9;
 const ROW_WIDTH = 400;
+/** How much wider than high a picture should be. */
+const ASPECT = 1.4;
+/** To the left of a pod, for the line that leads up to its network interface. */
+const TRUNK = 12;
 const NARROWEST = 440;
 
 export function layOut(graph: Graph): Layout {
   const vpcs = graph.groups
     .filter(({ kind }) => kind === 'vpc')
     .map((vpc) => measureVpc(vpc, graph));
-  const internets = graph.groups.filter(({ kind }) => kind === 'internet').map(measureInternet);
   const vpcsWidth = vpcs.reduce((sum, vpc) => sum + vpc.width + 2 * GAP, -2 * GAP);
+  const internets = graph.groups
+    .filter(({ kind }) => kind === 'internet')
+    .map((of) =>
+      measureRows(
+        of,
+        [of.nodes.map((node) => blockOf(measureNode(node)))],
+        Math.max(NARROWEST, vpcsWidth),
+      ),
+    );
   const inner = Math.max(NARROWEST, vpcsWidth, ...internets.map(({ width }) => width));
   const title = wrap(graph.title, Math.floor(inner / TITLE_LETTER_WIDTH));
 
@@ -75,7 +95,11 @@ export function layOut(graph: Graph): Layout {
     height: Math.ceil(bottom),
     title,
     boxes: top.flatMap(flatten),
-    lines: [...cables(graph, top), ...vpcs.flatMap((vpc) => routeArrows(vpc, graph))],
+    lines: [
+      ...uplinks(graph, top),
+      ...eniLines(graph, top),
+      ...vpcs.flatMap((vpc) => routeArrows(vpc, graph)),
+    ],
   };
 }
 
@@ -111,51 +135,117 @@ function measureNode(of: GraphNode): Box {
   return { of, x: 0, y: 0, width: widthOfText(of), height, inside: [] };
 }
 
+/** Boxes that stay together when rows are broken; they stand where they would if the block were at 0, 0. */
+interface Block {
+  readonly boxes: readonly Box[];
+  readonly width: number;
+  readonly height: number;
+}
+
+function blockOf(...boxes: Box[]): Block {
+  return {
+    boxes,
+    width: Math.max(0, ...boxes.map(({ x, width }) => x + width)),
+    height: Math.max(0, ...boxes.map(({ y, height }) => y + height)),
+  };
+}
+
 /** Each of `rows` in as many rows as it needs. */
-function measureRows(of: GraphGroup, rows: readonly (readonly Box[])[]): Box {
+function measureRows(
+  of: GraphGroup,
+  rows: readonly (readonly Block[])[],
+  rowWidth = ROW_WIDTH,
+): Box {
   let y = headerHeight(of);
   let width = widthOfText(of);
-  for (const row of rows.filter((boxes) => boxes.length > 0)) {
+  for (const row of rows.filter((blocks) => blocks.length > 0)) {
     let x = PADDING;
     let height = 0;
-    for (const box of row) {
-      if (x > PADDING && x + box.width > ROW_WIDTH) {
+    for (const block of row) {
+      if (x > PADDING && x + block.width + PADDING > rowWidth) {
         x = PADDING;
         y += height + GAP;
         height = 0;
       }
-      moveTo(box, x, y);
-      x += box.width + GAP;
-      height = Math.max(height, box.height);
+      for (const box of block.boxes) moveTo(box, x + box.x, y + box.y);
+      x += block.width + GAP;
+      height = Math.max(height, block.height);
       width = Math.max(width, x - GAP + PADDING);
     }
     y += height + GAP;
   }
-  return { of, x: 0, y: 0, width, height: y, inside: rows.flat() };
+  const inside = rows.flat().flatMap(({ boxes }) => boxes);
+  return { of, x: 0, y: 0, width, height: y, inside };
 }
 
-function measureInternet(internet: GraphGroup): Box {
-  return measureRows(internet, [internet.nodes.map(measureNode)]);
-}
-
-function measureWorker(node: GraphGroup): Box {
+/** Each network interface with its pods, and what has none. */
+function measureWorker(node: GraphGroup, graph: Graph): Box {
   const boxes = node.nodes.map(measureNode);
-  const isEni = ({ of }: Box): boolean => of.kind === 'eni';
-  return measureRows(node, [boxes.filter(isEni), boxes.filter((box) => !isEni(box))]);
-}
-
-function measureSubnet(subnet: GraphGroup): Box {
-  const boxes = subnet.nodes.map(measureNode);
-  const isNat = ({ of }: Box): boolean => of.kind === 'nat';
-  return measureRows(subnet, [
-    [...subnet.groups.map(measureWorker), ...boxes.filter((box) => !isNat(box))],
-    // At the bottom, where the arrow of the subnet below comes in.
-    boxes.filter(isNat),
+  const enis = boxes.filter(({ of }) => of.kind === 'eni');
+  const eniOf = new Map(
+    graph.edges.flatMap(({ kind, from, to }) => (kind === 'eni' ? [[from, to] as const] : [])),
+  );
+  const columns = enis.length === 1 ? 2 : 1;
+  const hanging = (eni: Box): Box[] => boxes.filter(({ of }) => eniOf.get(of.id) === eni.of.id);
+  const others = boxes.filter((box) => !enis.includes(box) && !eniOf.has(box.of.id));
+  return measureRows(node, [
+    enis.map((eni) => measureInterface(eni, hanging(eni), columns)),
+    others.map((box) => blockOf(box)),
   ]);
 }
 
-function measureZone(az: GraphGroup, graph: Graph): Box {
-  const subnets = az.groups.map(measureSubnet);
+/** The interface as wide as its pods, which stand below it in columns of one width. */
+function measureInterface(eni: Box, pods: readonly Box[], columns: number): Block {
+  const width = Math.max(0, ...pods.map((pod) => pod.width));
+  pods.forEach((pod, index) => {
+    pod.width = width;
+    const [row, column] = [Math.floor(index / columns), index % columns];
+    const x = TRUNK + column * (width + TRUNK + GAP / 2);
+    moveTo(pod, x, eni.height + GAP / 2 + row * (pod.height + GAP / 2));
+  });
+  const block = blockOf(eni, ...pods);
+  eni.width = block.width;
+  return block;
+}
+
+function measureSubnet(subnet: GraphGroup, graph: Graph, zones: number): Box {
+  const boxes = subnet.nodes.map(measureNode);
+  const targets = new Set(routes(graph).map(({ to }) => to));
+  const isTarget = ({ of }: Box): boolean => targets.has(of.id) || of.kind === 'nat';
+  const rest = [
+    ...subnet.groups.map((node) => measureWorker(node, graph)),
+    ...boxes.filter((box) => !isTarget(box)),
+  ];
+  const area = rest.reduce((sum, { width, height }) => sum + (width + GAP) * (height + GAP), 0);
+  const rowWidth = Math.max(ROW_WIDTH, Math.sqrt((area * ASPECT) / zones));
+  const isNat = ({ of }: Box): boolean => of.kind === 'nat';
+  const box = measureRows(
+    subnet,
+    // At the bottom, where the arrow of the subnet below comes in, is what arrows lead to.
+    [rest, boxes.filter((one) => isTarget(one) && !isNat(one)), boxes.filter(isNat)].map((row) =>
+      row.map((one) => blockOf(one)),
+    ),
+    rowWidth,
+  );
+  // The labels of its arrows must not come beside the next subnet.
+  box.height = Math.max(box.height, exitOf(routes(graph), subnet.id, undefined));
+  return box;
+}
+
+/** How far below its subnet's upper edge an arrow leaves it to the right, its label above it; for none, below them all. */
+function exitOf(
+  leaving: readonly GraphEdge[],
+  subnet: string,
+  edge: GraphEdge | undefined,
+): number {
+  const own = leaving.filter(({ from }) => from === subnet);
+  return own
+    .slice(0, edge === undefined ? own.length : own.indexOf(edge) + 1)
+    .reduce((down, { destinations }) => down + destinations.length * TEXT_HEIGHT + GAP / 2, 0);
+}
+
+function measureZone(az: GraphGroup, graph: Graph, zones: number): Box {
+  const subnets = az.groups.map((subnet) => measureSubnet(subnet, graph, zones));
   const width = Math.max(widthOfText(az), ...subnets.map((subnet) => subnet.width));
   let y = headerHeight(az);
   for (const subnet of subnets) {
@@ -170,9 +260,9 @@ function measureZone(az: GraphGroup, graph: Graph): Box {
 
 function measureVpc(vpc: GraphGroup, graph: Graph): Box {
   const gateways = vpc.nodes.map(measureNode);
-  const zones = vpc.groups.map((az) => measureZone(az, graph));
+  const zones = vpc.groups.map((az) => measureZone(az, graph, vpc.groups.length));
   const gateway = gateways[0];
-  const crossing = graph.edges.filter((edge) => crosses(zones, edge)).length;
+  const crossing = routes(graph).filter((edge) => crosses(zones, edge)).length;
   let x = PADDING;
   const y = Math.max(headerHeight(vpc), (gateway?.height ?? 0) / 2 + 2 * GAP) + crossing * LANE;
   for (const zone of zones) {
@@ -231,13 +321,16 @@ function crosses(zones: readonly Box[], { from, to }: GraphEdge): boolean {
 
 /** The arrows that use the room to the right of a zone's subnets, and how much room they need. */
 function gutterOf(zone: Box, graph: Graph): { width: number; text: number; lanes: GraphEdge[] } {
-  const leaving = graph.edges.filter(
-    (edge) => find([zone], edge.from) !== undefined && wayUp(zone, edge) === undefined,
+  const leaving = routes(graph).filter(
+    (edge) => find([zone], edge.from) !== undefined && wayUp(zone, edge, graph) === undefined,
   );
-  const coming = graph.edges.filter(
+  const coming = routes(graph).filter(
     ({ from, to }) => find([zone], from) === undefined && find([zone], to) !== undefined,
   );
-  const text = Math.max(GAP / 2, ...leaving.map(({ label }) => textWidth(label) + GAP / 2));
+  const text = Math.max(
+    GAP / 2,
+    ...leaving.flatMap(({ destinations }) => destinations.map((one) => textWidth(one) + GAP / 2)),
+  );
   const lanes = [...leaving, ...coming];
   return { width: lanes.length === 0 ? 0 : text + lanes.length * LANE, text, lanes };
 }
@@ -246,32 +339,58 @@ function gutterOf(zone: Box, graph: Graph): { width: number; text: number; lanes
  * Whether an arrow can leave its subnet by the top: the uppermost one's to the internet gateway, and one to what stands
  * at the bottom of the subnet right above.
  */
-function wayUp(zone: Box, { from, to }: GraphEdge): 'gateway' | Box | undefined {
+function wayUp(zone: Box, { from, to }: GraphEdge, graph: Graph): 'gateway' | Box | undefined {
   const index = zone.inside.findIndex(({ of }) => of.id === from);
   const above = zone.inside[index - 1];
-  if (above === undefined)
-    return index === 0 && zoneOf([zone], to) === undefined && !isThing(to) ? 'gateway' : undefined;
+  if (above === undefined) return index === 0 && isGateway(graph, to) ? 'gateway' : undefined;
   const target = above.inside.find(({ of }) => of.id === to);
   if (target === undefined) return undefined;
   const isLast = above.inside.every(({ y }) => y < target.y + target.height);
   return isLast ? target : undefined;
 }
 
-/** Of what a route leads to, all but the internet gateway stand in a subnet. */
-function isThing(id: string): boolean {
-  return /^(nat|instance|node)\//.test(id);
+/** What stands in a VPC and in no zone of it. */
+function isGateway(graph: Graph, id: string): boolean {
+  return graph.groups.some(({ nodes }) => nodes.some((node) => node.id === id));
 }
 
-function cables(graph: Graph, top: readonly Box[]): Line[] {
+function routes(graph: Graph): GraphEdge[] {
+  return graph.edges.filter(({ kind }) => kind === 'route');
+}
+
+/** A line for each edge of the kind, with both its boxes. */
+function linesOf(
+  graph: Graph,
+  kind: GraphEdge['kind'],
+  top: readonly Box[],
+  pointsOf: (from: Box, to: Box) => Line['points'],
+): Line[] {
   return graph.edges.flatMap((edge) => {
-    const [gateway, internet] = [find(top, edge.from), find(top, edge.to)];
-    if (gateway?.of.kind !== 'igw' || internet === undefined) return [];
+    const [from, to] = [find(top, edge.from), find(top, edge.to)];
+    if (edge.kind !== kind || from === undefined || to === undefined) return [];
+    return [{ edge, points: pointsOf(from, to), label: undefined }];
+  });
+}
+
+function uplinks(graph: Graph, top: readonly Box[]): Line[] {
+  return linesOf(graph, 'uplink', top, (gateway, internet) => {
     const x = centre(gateway);
-    const points = [
+    return [
       [x, gateway.y],
       [x, internet.y + internet.height],
-    ] as const;
-    return [{ edge, points, label: { x: x + 6, y: gateway.y - 6, anchor: 'start' as const } }];
+    ];
+  });
+}
+
+/** Down the trunk from the network interface, and to the pod from the left. */
+function eniLines(graph: Graph, top: readonly Box[]): Line[] {
+  return linesOf(graph, 'eni', top, (pod, eni) => {
+    const [x, y] = [pod.x - TRUNK / 2, pod.y + pod.height / 2];
+    return [
+      [x, eni.y + eni.height],
+      [x, y],
+      [pod.x, y],
+    ];
   });
 }
 
@@ -282,23 +401,28 @@ function centre(box: Box): number {
 function routeArrows(vpc: Box, graph: Graph): Line[] {
   const zones = vpc.inside.filter(({ of }) => of.kind === 'az');
   const top = Math.min(...zones.map(({ y }) => y));
-  const crossing = graph.edges.filter((edge) => crosses(zones, edge));
+  const crossing = routes(graph).filter((edge) => crosses(zones, edge));
   // Above the lanes from zone to zone, so that none of them runs through the gateway's arrowhead.
   const bus = top - GAP / 2 - crossing.length * LANE;
   return zones.flatMap((zone) => {
     const gutter = gutterOf(zone, graph);
-    return graph.edges.flatMap((edge): Line[] => {
+    return routes(graph).flatMap((edge): Line[] => {
       const source = find([zone], edge.from);
       const target = find([vpc], edge.to);
       if (source === undefined || target === undefined) return [];
-      const way = wayUp(zone, edge);
+      const way = wayUp(zone, edge, graph);
       if (way === 'gateway') {
         const x = source.x + source.width - 24;
         return [
           {
             edge,
             points: [[x, source.y], [x, bus], ...fromBus(target, bus)],
-            label: { x: x - 6, y: source.y - 8, anchor: 'end' },
+            label: {
+              x: x - 6,
+              y: source.y - 8,
+              anchor: 'end',
+              lines: [edge.destinations.join(', ')],
+            },
           },
         ];
       }
@@ -308,13 +432,18 @@ function routeArrows(vpc: Box, graph: Graph): Line[] {
           [x, source.y],
           [x, way.y + way.height],
         ] as const;
-        return [{ edge, points, label: { x: x + 6, y: source.y - 10, anchor: 'start' } }];
+        const lines = [edge.destinations.join(', ')];
+        return [{ edge, points, label: { x: x + 6, y: source.y - 10, anchor: 'start', lines } }];
       }
       const lane = gutter.lanes.indexOf(edge);
       const x = source.x + source.width + gutter.text + (lane + 0.5) * LANE;
-      const own = gutter.lanes.filter(({ from }) => from === edge.from).indexOf(edge);
-      const y = source.y + (own + 1) * (TEXT_HEIGHT + 8);
-      const label = { x: source.x + source.width + 4, y: y - 5, anchor: 'start' } as const;
+      const y = source.y + exitOf(gutter.lanes, edge.from, edge);
+      const label: Label = {
+        x: source.x + source.width + 4,
+        y: y - 5,
+        anchor: 'start',
+        lines: edge.destinations,
+      };
       const out = [
         [source.x + source.width, y],
         [x, y],

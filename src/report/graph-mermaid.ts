@@ -6,62 +6,72 @@
  * @see https://mermaid.js.org/syntax/flowchart.html
  */
 
-import type { Graph, GraphGroup, GraphNode, GroupKind, NodeKind } from './graph.ts';
+import { groupLook, type Look, nodeLook } from './graph-look.ts';
+import type { Graph, GraphEdge, GraphGroup, GraphNode } from './graph.ts';
 
-/** Colours that are half transparent stand on a light page and on a dark one, and the text keeps the page's colour. */
-const GROUP_CLASS: Readonly<Record<GroupKind, readonly [name: string, style: string]>> = {
-  internet: ['internet', 'fill:#7d899822,stroke:#7d8998'],
-  vpc: ['vpc', 'fill:#8c4fff11,stroke:#8c4fff,stroke-width:2px'],
-  az: ['az', 'fill:#00000000,stroke:#7d8998,stroke-dasharray:5 5'],
-  'public-subnet': ['public', 'fill:#7aa11622,stroke:#7aa116'],
-  'private-subnet': ['private', 'fill:#147eba22,stroke:#147eba'],
-  node: ['node', 'fill:#ed710022,stroke:#ed7100'],
+/** Room for a group's second line: Mermaid keeps none by itself, and writes it over what is inside. */
+const HEADER = [
+  '---',
+  'config:',
+  '  flowchart:',
+  '    subGraphTitleMargin: { top: 4, bottom: 30 }',
+  '---',
+  'flowchart BT',
+];
+
+const TRANSPARENT = '#00000000';
+const NOTE_STYLE = `fill:${TRANSPARENT},stroke:${TRANSPARENT}`;
+
+/** A tint that is mostly transparent stands on a light page and on a dark one, and text keeps the page's colour. */
+function styleOf(look: Look, tint: string): string {
+  return [
+    `fill:${look.fill === undefined ? TRANSPARENT : look.border + tint}`,
+    `stroke:${look.border}`,
+    ...(look.isThick === true ? ['stroke-width:2px'] : []),
+    ...(look.isDashed === true ? ['stroke-dasharray:5 5'] : []),
+  ].join(',');
+}
+
+const BRACKETS: Readonly<Record<Look['shape'], readonly [open: string, close: string]>> = {
+  square: ['[', ']'],
+  rounded: ['(', ')'],
+  pill: ['([', '])'],
 };
-
-const NODE_CLASS: Readonly<Record<NodeKind, readonly [name: string, style: string]>> = {
-  host: ['host', 'fill:#7d899833,stroke:#7d8998'],
-  igw: ['gateway', 'fill:#8c4fff33,stroke:#8c4fff'],
-  nat: ['gateway', 'fill:#8c4fff33,stroke:#8c4fff'],
-  instance: ['instance', 'fill:#ed710033,stroke:#ed7100'],
-  eni: ['eni', 'fill:#ed710033,stroke:#ed7100'],
-  pod: ['pod', 'fill:#326ce533,stroke:#326ce5'],
-  more: ['more', 'fill:#00000000,stroke:#326ce5,stroke-dasharray:3 3'],
-};
-
-const NOTE_CLASS = ['note', 'fill:#00000000,stroke:#00000000'] as const;
 
 export function renderMermaid(graph: Graph): string {
   const ids = safeIds(graph);
   const id = (of: string): string => ids.get(of) ?? unknownId(of);
   const classes = new Map<string, { style: string; members: string[] }>();
-  const classify = (member: string, [name, style]: readonly [string, string]): void => {
+  const classify = (member: string, name: string, style: string): void => {
     const entry = classes.get(name) ?? { style, members: [] };
     entry.members.push(member);
     classes.set(name, entry);
   };
 
   const nodeLines = (node: GraphNode): string => {
-    classify(id(node.id), NODE_CLASS[node.kind]);
-    const [open, close] = node.kind === 'igw' || node.kind === 'nat' ? ['([', '])'] : ['[', ']'];
+    const look = nodeLook(node.kind);
+    classify(id(node.id), node.kind, styleOf(look, '33'));
+    const [open, close] = BRACKETS[look.shape];
     return `${id(node.id)}${open}${label(node.lines)}${close}`;
   };
   const groupLines = (group: GraphGroup): string[] => {
     const { nodes, groups, notes } = group;
-    classify(id(group.id), GROUP_CLASS[group.kind]);
+    classify(id(group.id), classOf(group), styleOf(groupLook(group.kind), '22'));
     // Mermaid draws a subgraph with nothing in it as a node.
     if (nodes.length + groups.length + notes.length === 0) {
       return [`${id(group.id)}[${label(group.lines)}]`];
     }
     const noteId = `${id(group.id)}__notes`;
-    if (notes.length > 0) classify(noteId, NOTE_CLASS);
+    if (notes.length > 0) classify(noteId, 'note', NOTE_STYLE);
     const inside = [
       ...(notes.length > 0 ? [`${noteId}[${label(notes)}]`] : []),
       ...nodes.map(nodeLines),
       ...groups.flatMap(groupLines),
     ];
     return [
-      // One line: Mermaid keeps no room for a second one, and writes it over what is inside.
-      `subgraph ${id(group.id)}[${label([group.lines[0]])}]`,
+      `subgraph ${id(group.id)}[${label(group.lines)}]`,
+      // Each level would turn by a quarter otherwise.
+      '  direction BT',
       ...inside.map((line) => `  ${line}`),
       'end',
     ];
@@ -69,15 +79,30 @@ export function renderMermaid(graph: Graph): string {
 
   const body = [
     ...graph.groups.flatMap(groupLines),
-    ...graph.edges.map(({ from, to, label: text }) =>
-      text === '' ? `${id(from)} --- ${id(to)}` : `${id(from)} -->|${label([text])}| ${id(to)}`,
-    ),
+    ...graph.edges.map((edge) => `${id(edge.from)} ${link(graph, edge)} ${id(edge.to)}`),
     ...[...classes].flatMap(([name, { style, members }]) => [
       `classDef ${name} ${style}`,
       `class ${members.join(',')} ${name}`,
     ]),
   ];
-  return ['flowchart BT', ...body.map((line) => `  ${line}`)].join('\n');
+  return [...HEADER, ...body.map((line) => `  ${line}`)].join('\n');
+}
+
+/** A route that leaves its zone is longer, or its label would lie over the zone's title. */
+function link(graph: Graph, { kind, from, to, destinations }: GraphEdge): string {
+  if (kind !== 'route') return '---';
+  return `${zoneOf(graph, from) === zoneOf(graph, to) ? '-->' : '--->'}|${label(destinations)}|`;
+}
+
+function zoneOf(graph: Graph, id: string): string | undefined {
+  const holds = (group: GraphGroup): boolean =>
+    group.id === id || group.nodes.some((node) => node.id === id) || group.groups.some(holds);
+  return graph.groups.flatMap(({ groups }) => groups).find(holds)?.id;
+}
+
+/** Mermaid's own style sheet has a class `node`. */
+function classOf({ kind }: GraphGroup): string {
+  return kind === 'node' ? 'worker' : kind.replace('-', '_');
 }
 
 function label(lines: readonly string[]): string {

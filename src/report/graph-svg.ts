@@ -13,57 +13,70 @@ import {
   textOf,
   TITLE_HEIGHT,
 } from './graph-layout.ts';
+import { groupLook, type Look, nodeLook, PAGE } from './graph-look.ts';
 import type { Graph } from './graph.ts';
 
-const STYLE = `
-  text { font: 12px Helvetica, Arial, sans-serif; fill: #16191f }
-  .title { font-size: 16px; font-weight: bold }
-  .name { font-weight: bold }
-  .label { font-size: 11px; fill: #545b64 }
-  rect { fill: #ffffff; stroke: #7d8998 }
-  .ground { stroke: none }
-  .internet { fill: #f4f5f7 }
-  .vpc { stroke: #8c4fff; stroke-width: 2 }
-  .az { fill: none; stroke-dasharray: 6 4 }
-  .public-subnet { fill: #f2f6e8; stroke: #7aa116 }
-  .private-subnet { fill: #e6f2f8; stroke: #147eba }
-  .node { fill: #fdf1e6; stroke: #ed7100 }
-  .instance, .eni { stroke: #ed7100 }
-  .igw, .nat { stroke: #8c4fff; stroke-width: 2 }
-  .pod, .more { stroke: #326ce5 }
-  .more { stroke-dasharray: 3 3 }
-  path { fill: none; stroke: #545b64; stroke-width: 1.5 }
-  .head { fill: #545b64; stroke: none }
-  @media (prefers-color-scheme: dark) {
-    text { fill: #e9ebed }
-    .label { fill: #b6bec9 }
-    rect { fill: #16191f }
-    .internet { fill: #21252c }
-    .public-subnet { fill: #232b12 }
-    .private-subnet { fill: #10293a }
-    .node { fill: #362310 }
-    path { stroke: #b6bec9 }
-    .head { fill: #b6bec9 }
-  }`;
+const TEXT = { light: '#16191f', dark: '#e9ebed' };
+const LINE = { light: '#545b64', dark: '#b6bec9' };
 
-/** How round the corners are: AWS draws borders of places square, and Kubernetes' and gateways are round here. */
-const CORNER: Partial<Record<Box['of']['kind'], number>> = {
-  internet: 12,
-  node: 6,
-  pod: 6,
-  more: 6,
-  igw: 16,
-  nat: 16,
-  host: 6,
-};
+/** Only what is drawn has its rules. */
+function styleSheet(looks: ReadonlyMap<string, Look>): string {
+  const kinds = [...looks].map(([kind, { border, fill, isDashed, isThick }]) => {
+    const parts = [
+      `fill: ${fill?.light ?? 'none'}; stroke: ${border}`,
+      ...(isThick === true ? ['stroke-width: 2'] : []),
+      ...(isDashed === true ? ['stroke-dasharray: 6 4'] : []),
+    ];
+    return `.${kind} { ${parts.join('; ')} }`;
+  });
+  const darkKinds = [...looks].flatMap(([kind, { fill }]) =>
+    fill === undefined ? [] : [`.${kind} { fill: ${fill.dark} }`],
+  );
+  return [
+    `text { font: 12px Helvetica, Arial, sans-serif; fill: ${TEXT.light} }`,
+    '.title { font-size: 16px; font-weight: bold }',
+    '.name { font-weight: bold }',
+    // Its own ground around it, where a line runs behind it.
+    `.label { font-size: 11px; fill: ${LINE.light}; stroke: ${PAGE.light}; stroke-width: 4; paint-order: stroke }`,
+    `.ground { fill: ${PAGE.light} }`,
+    `path { fill: none; stroke: ${LINE.light}; stroke-width: 1.5 }`,
+    '.to-eni { stroke-width: 1 }',
+    `.head { fill: ${LINE.light}; stroke: none }`,
+    ...kinds,
+    '@media (prefers-color-scheme: dark) {',
+    ...[
+      `text { fill: ${TEXT.dark} }`,
+      `.label { fill: ${LINE.dark}; stroke: ${PAGE.dark} }`,
+      `.ground { fill: ${PAGE.dark} }`,
+      `path { stroke: ${LINE.dark} }`,
+      `.head { fill: ${LINE.dark} }`,
+      ...darkKinds,
+    ].map((line) => `  ${line}`),
+    '}',
+  ]
+    .map((line) => `  ${line}`)
+    .join('\n');
+}
+
+const CORNER: Readonly<Record<Look['shape'], number>> = { square: 0, rounded: 6, pill: 16 };
+
+function lookOf({ of }: Box): Look {
+  return 'groups' in of ? groupLook(of.kind) : nodeLook(of.kind);
+}
+
+/** A group and a node may be of kinds with the same name. */
+function classOf({ of }: Box): string {
+  return 'groups' in of ? `${of.kind}-group` : of.kind;
+}
 
 export function renderSvg(graph: Graph): string {
   const { width, height, title, boxes, lines } = layOut(graph);
   const isGateway = ({ of }: Box): boolean => of.kind === 'igw';
+  const looks = new Map(boxes.map((box) => [classOf(box), lookOf(box)]));
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">`,
     `<title>${escape(graph.title)}</title>`,
-    `<style>${STYLE}\n</style>`,
+    `<style>\n${styleSheet(looks)}\n</style>`,
     '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="6" markerHeight="6" orient="auto"><path class="head" d="M0 0L8 4L0 8z"/></marker></defs>',
     `<rect class="ground" width="${width}" height="${height}" rx="8"/>`,
     ...title.map((line, index) =>
@@ -78,12 +91,13 @@ export function renderSvg(graph: Graph): string {
   ].join('\n');
 }
 
-function drawBox({ of, x, y, width, height }: Box): string[] {
-  const corner = CORNER[of.kind];
-  const round = corner === undefined ? '' : ` rx="${corner}"`;
+function drawBox(box: Box): string[] {
+  const { of, x, y, width, height } = box;
+  const corner = CORNER[lookOf(box).shape];
+  const round = corner === 0 ? '' : ` rx="${corner}"`;
   const isGroup = 'groups' in of;
   return [
-    `<rect class="${of.kind}" x="${short(x)}" y="${short(y)}" width="${short(width)}" height="${short(height)}"${round}/>`,
+    `<rect class="${classOf(box)}" x="${short(x)}" y="${short(y)}" width="${short(width)}" height="${short(height)}"${round}/>`,
     ...textOf(of).map((line, index) => {
       const kind = index === 0 ? 'name' : '';
       const down = y + (index + 1) * TEXT_HEIGHT + (isGroup ? 4 : 2);
@@ -98,11 +112,17 @@ function drawLine({ edge, points }: Line): string {
   const path = points
     .map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${short(x)} ${short(y)}`)
     .join('');
-  return `<path d="${path}"${edge.label === '' ? '' : ' marker-end="url(#arrow)"'}/>`;
+  const kind = edge.kind === 'eni' ? ' class="to-eni"' : '';
+  return `<path${kind} d="${path}"${edge.kind === 'route' ? ' marker-end="url(#arrow)"' : ''}/>`;
 }
 
-function drawLabel({ edge, label }: Line): string[] {
-  return edge.label === '' ? [] : [text('label', label.x, label.y, edge.label, label.anchor)];
+function drawLabel({ label }: Line): string[] {
+  if (label === undefined) return [];
+  const { x, y, anchor, lines } = label;
+  return lines.map((line, index) => {
+    const up = (lines.length - 1 - index) * TEXT_HEIGHT;
+    return text('label', x, y - up, line, anchor);
+  });
 }
 
 function text(kind: string, x: number, y: number, words: string, anchor = 'start'): string {

@@ -14,6 +14,7 @@ import type { Cloud } from '../cloud.ts';
 import type { Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import { podReference } from '../k8s/pod.ts';
+import type { GroupKind, NodeKind } from './graph-look.ts';
 import { count } from './style.ts';
 
 export interface Graph {
@@ -24,8 +25,6 @@ export interface Graph {
   readonly groups: readonly GraphGroup[];
   readonly edges: readonly GraphEdge[];
 }
-
-export type GroupKind = 'internet' | 'vpc' | 'az' | 'public-subnet' | 'private-subnet' | 'node';
 
 export interface GraphGroup {
   readonly id: string;
@@ -38,8 +37,6 @@ export interface GraphGroup {
   readonly groups: readonly GraphGroup[];
 }
 
-export type NodeKind = 'host' | 'igw' | 'nat' | 'instance' | 'eni' | 'pod' | 'more';
-
 export interface GraphNode {
   readonly id: string;
   readonly kind: NodeKind;
@@ -47,14 +44,17 @@ export interface GraphNode {
 }
 
 export interface GraphEdge {
+  /** From a subnet to what its route table names, from an internet gateway to the internet, from a pod to its ENI. */
+  readonly kind: 'route' | 'uplink' | 'eni';
   readonly from: string;
   readonly to: string;
-  /** The destinations that take this way; empty for a cable. */
-  readonly label: string;
+  /** The destinations that take this way; none for what is no route. */
+  readonly destinations: readonly string[];
 }
 
-/** A node with more pods than this shows one fewer, and how many it leaves out. */
+/** A node with more pods than this shows one fewer, and how many it leaves out; a subnet does so with its nodes. */
 const PODS_SHOWN = 6;
+const IN_SUBNET_SHOWN = 8;
 
 const INTERNET = 'internet';
 
@@ -79,12 +79,34 @@ export function graphOf(cloud: Cloud, question: string | undefined): Graph {
           },
         ];
   const vpcs = [...cloud.vpcs.values()];
+  const groups = [...internet, ...vpcs.map((vpc) => vpcGroup(vpc, nodes))];
+  const drawn = new Set(groups.flatMap(idsOf));
   return {
     lab: cloud.name,
     title: question ?? cloud.name,
-    groups: [...internet, ...vpcs.map((vpc) => vpcGroup(vpc, nodes))],
-    edges: vpcs.flatMap((vpc) => [...cables(vpc, hosts.length > 0), ...routeEdges(vpc)]),
+    groups,
+    edges: [
+      ...vpcs.flatMap((vpc) => [...uplinks(vpc, hosts.length > 0), ...routeEdges(vpc)]),
+      ...nodes.filter((node) => drawn.has(`node/${node.name}`)).flatMap(eniEdges),
+    ],
   };
+}
+
+function idsOf({ id, groups }: GraphGroup): string[] {
+  return [id, ...groups.flatMap(idsOf)];
+}
+
+/** What is drawn of a long list, and how many are not: the first ones, and whatever an arrow leads to. */
+function fold<Thing>(
+  things: readonly Thing[],
+  limit: number,
+  isWanted: (thing: Thing) => boolean = () => false,
+): { shown: readonly Thing[]; left: readonly Thing[] } {
+  if (things.length <= limit) return { shown: things, left: [] };
+  const others = things.filter((thing) => !isWanted(thing));
+  const room = Math.max(0, limit - 1 - (things.length - others.length));
+  const left = new Set(others.slice(room));
+  return { shown: things.filter((thing) => !left.has(thing)), left: [...left] };
 }
 
 function vpcGroup(vpc: Vpc, nodes: readonly Node[]): GraphGroup {
@@ -125,8 +147,23 @@ function subnetGroup(vpc: Vpc, subnet: Subnet, nodes: readonly Node[]): GraphGro
   const isPublic = routes.some(({ target }) => target.kind === 'igw');
   const isHere = (eni: NetworkInterface): boolean =>
     eni.subnet.vpc === vpc.name && eni.subnet.name === subnet.name;
+  const targets = new Set(
+    [...vpc.routeTables.values()].flatMap((table) =>
+      table.routes.flatMap(({ target }) => (target.kind === 'eni' ? [target.eni.thing] : [])),
+    ),
+  );
   const nats = [...vpc.natGateways.values()].filter(({ eni }) => isHere(eni));
-  const instances = [...vpc.instances.values()].filter((one) => isHere(one.interfaces[0]));
+  const instances = fold(
+    [...vpc.instances.values()].filter((one) => isHere(one.interfaces[0])),
+    IN_SUBNET_SHOWN,
+    ({ name }) => targets.has(`instance/${name}`),
+  );
+  const workers = fold(
+    nodes.filter(({ interfaces }) => isHere(interfaces[0])),
+    IN_SUBNET_SHOWN,
+    ({ name }) => targets.has(`node/${name}`),
+  );
+  const podsLeft = workers.left.reduce((sum, { pods }) => sum + pods.length, 0);
   return {
     id: subnetId(subnet),
     kind: isPublic ? 'public-subnet' : 'private-subnet',
@@ -144,43 +181,54 @@ function subnetGroup(vpc: Vpc, subnet: Subnet, nodes: readonly Node[]): GraphGro
         kind: 'nat',
         lines: [`nat/${name}`, ...addressesOf(eni)],
       })),
-      ...instances.map(({ name, interfaces }): GraphNode => ({
+      ...instances.shown.map(({ name, interfaces }): GraphNode => ({
         id: `instance/${name}`,
         kind: 'instance',
         lines: [`instance/${name}`, ...eniLines(interfaces)],
       })),
+      ...more(subnetId(subnet), instances.left.length, 'instance'),
+      ...more(subnetId(subnet), workers.left.length, 'node', `with ${count(podsLeft, 'pod')}`),
     ],
-    groups: nodes.filter(({ interfaces }) => isHere(interfaces[0])).map(nodeGroup),
+    groups: workers.shown.map(nodeGroup),
   };
+}
+
+/** A box that stands for the things that are left out, if any are. */
+function more(where: string, left: number, noun: string, ...lines: string[]): GraphNode[] {
+  if (left === 0) return [];
+  const id = `${where}/more-${noun}s`;
+  return [{ id, kind: 'more', lines: [`and ${count(left, `more ${noun}`)}`, ...lines] }];
 }
 
 function nodeGroup(node: Node): GraphGroup {
   const id = `node/${node.name}`;
-  const shown = node.pods.length > PODS_SHOWN ? PODS_SHOWN - 1 : node.pods.length;
-  const left = node.pods.length - shown;
+  const { shown, left } = fold(node.pods, PODS_SHOWN);
   const enis = node.interfaces.map((eni): GraphNode => {
     const [primary] = eni.addresses;
     return { id: `${id}:${eni.link}`, kind: 'eni', lines: [eni.link, renderAddress(primary)] };
   });
-  const more: GraphNode[] =
-    left === 0
-      ? []
-      : [{ id: `${id}/more`, kind: 'more', lines: [`and ${count(left, 'more pod')}`] }];
   return {
     id,
     kind: 'node',
     lines: [`${id} ${node.instanceType}`],
     notes: [],
-    nodes: [...enis, ...node.pods.slice(0, shown).map(podNode), ...more],
+    nodes: [...enis, ...shown.map(podNode), ...more(id, left.length, 'pod')],
     groups: [],
   };
+}
+
+function eniEdges(node: Node): GraphEdge[] {
+  return fold(node.pods, PODS_SHOWN).shown.flatMap(({ spec, eni }) => {
+    if (eni === undefined) return [];
+    const from = podReference(spec.namespace, spec.name);
+    return [{ kind: 'eni', from, to: `node/${node.name}:${eni.interface.link}`, destinations: [] }];
+  });
 }
 
 function podNode({ spec, address, eni }: Pod): GraphNode {
   const id = podReference(spec.namespace, spec.name);
   if (eni === undefined) return { id, kind: 'pod', lines: [id, address, 'host network'] };
-  const elsewhere = eni.deviceNumber === 0 ? '' : ` of ${eni.interface.link}`;
-  return { id, kind: 'pod', lines: [id, `${address}${elsewhere}`] };
+  return { id, kind: 'pod', lines: [id, address] };
 }
 
 /** `eth0 10.0.3.10`, and where a further card is in another subnet than the first, which. */
@@ -202,10 +250,10 @@ function renderAddress({ address, elastic }: NetworkInterface['addresses'][numbe
   return elastic === undefined ? address : `${address} = ${elastic}`;
 }
 
-function cables(vpc: Vpc, hasInternet: boolean): GraphEdge[] {
+function uplinks(vpc: Vpc, hasInternet: boolean): GraphEdge[] {
   const igw = vpc.internetGateway;
   if (igw === undefined || !hasInternet) return [];
-  return [{ from: igwId(igw.name), to: INTERNET, label: '' }];
+  return [{ kind: 'uplink', from: igwId(igw.name), to: INTERNET, destinations: [] }];
 }
 
 /** One arrow for each target of a subnet's route table. */
@@ -218,9 +266,10 @@ function routeEdges(vpc: Vpc): GraphEdge[] {
       destinations.set(to, [...(destinations.get(to) ?? []), destination]);
     }
     return [...destinations].map(([to, all]) => ({
+      kind: 'route',
       from: subnetId(subnet),
       to,
-      label: all.join(', '),
+      destinations: all,
     }));
   });
 }

@@ -104,12 +104,25 @@ t.test('things stand in their subnet, zone and VPC, public subnets first', async
 });
 
 t.test('an arrow leads from a subnet to each target of its route table', async (t) => {
-  t.strictSame(picture.edges, [
-    { from: 'igw', to: 'internet', label: '' },
-    { from: 'subnet/main/private-1', to: 'nat/nat-1', label: '0.0.0.0/0' },
-    { from: 'subnet/main/public-1', to: 'igw', label: '0.0.0.0/0' },
-    { from: 'subnet/main/private-2', to: 'nat/nat-1', label: '0.0.0.0/0' },
-  ]);
+  t.strictSame(
+    picture.edges.filter(({ kind }) => kind !== 'eni'),
+    [
+      { kind: 'uplink', from: 'igw', to: 'internet', destinations: [] },
+      {
+        kind: 'route',
+        from: 'subnet/main/private-1',
+        to: 'nat/nat-1',
+        destinations: ['0.0.0.0/0'],
+      },
+      { kind: 'route', from: 'subnet/main/public-1', to: 'igw', destinations: ['0.0.0.0/0'] },
+      {
+        kind: 'route',
+        from: 'subnet/main/private-2',
+        to: 'nat/nat-1',
+        destinations: ['0.0.0.0/0'],
+      },
+    ],
+  );
 });
 
 t.test('a subnet is public when its route table leads to the internet gateway', async (t) => {
@@ -117,12 +130,21 @@ t.test('a subnet is public when its route table leads to the internet gateway', 
   t.strictSame(kinds, ['public-subnet', 'private-subnet']);
 });
 
-t.test('labels have the private address, the Elastic IP, and the card of a pod', async (t) => {
+t.test('a line leads from a pod to the network interface that bears its address', async (t) => {
+  t.strictSame(
+    picture.edges.filter(({ kind }) => kind === 'eni').map(({ from, to }) => [from, to]),
+    [
+      ['pod/client', 'node/node-1:eth0'],
+      ['pod/on-eth1', 'node/node-1:eth1'],
+    ],
+  );
+});
+
+t.test('labels have the private address and the Elastic IP', async (t) => {
   const lines = (id: string) => find(picture, id)?.lines;
   t.strictSame(lines('nat/nat-1'), ['nat/nat-1', '10.0.1.50 = 203.0.113.50']);
   t.strictSame(lines('instance/bastion'), ['instance/bastion', 'eth0 10.0.1.20 = 203.0.113.20']);
   t.strictSame(lines('pod/client'), ['pod/client', '10.0.3.50']);
-  t.strictSame(lines('pod/on-eth1'), ['pod/on-eth1', '10.0.3.60 of eth1']);
 });
 
 t.test('a route to nowhere is a note of its subnet', async (t) => {
@@ -157,8 +179,38 @@ t.test('of many pods on a node some are shown, and how many are left out', async
   const graph = graphOf(cloudOf(SMALL.replace(/ {2}pins:[^]*(?=internet:)/, ''), many), undefined);
   const pods = ids(graph).filter((id) => id.startsWith('pod/'));
   t.equal(pods.length, 5);
-  t.strictSame(find(graph, 'node/node-1/more')?.lines, ['and 4 more pods']);
+  t.strictSame(find(graph, 'node/node-1/more-pods')?.lines, ['and 4 more pods']);
 });
+
+t.test(
+  'of many nodes in a subnet some are shown, and what a route leads to among them',
+  async (t) => {
+    const names = Array.from({ length: 12 }, (_, index) => `n${index}`);
+    const lab = SMALL.replace(/ {4}node-1:[^]*(?=internet:)/, '')
+      .replace(
+        '  nodes:',
+        `  nodes:\n${names.map((name) => `    ${name}: { subnet: private-1 }`).join('\n')}\n`,
+      )
+      .replace('target: blackhole', 'target: node/n11')
+      .replace(', az: az-2, routeTable: private-1', ', az: az-1, routeTable: private-1');
+    const pods = Array.from({ length: 12 }, (_, index) => pod(`p${index}`)).join('---');
+    const cloud = cloudOf(lab, pods);
+    const graph = graphOf(cloud, undefined);
+    t.strictSame(
+      ids(graph).filter((id) => /^node\/n\d+$/.test(id)),
+      ['n0', 'n1', 'n2', 'n3', 'n4', 'n5', 'n11'].map((name) => `node/${name}`),
+    );
+    const left = ['n6', 'n7', 'n8', 'n9', 'n10'];
+    const podsLeft = cloud.pods.filter(({ node }) => left.includes(node)).length;
+    t.strictSame(find(graph, 'subnet/main/private-1/more-nodes')?.lines, [
+      'and 5 more nodes',
+      `with ${podsLeft} pods`,
+    ]);
+    const drawn = ids(graph);
+    t.ok(graph.edges.every(({ from, to }) => drawn.includes(from) && drawn.includes(to)));
+    t.ok(graph.edges.some(({ from, to }) => from === 'subnet/main/private-2' && to === 'node/n11'));
+  },
+);
 
 t.test('a pod with hostNetwork has the address of its node and no card', async (t) => {
   const host = pod('host').replace('spec:\n', 'spec:\n  hostNetwork: true\n');
@@ -183,7 +235,9 @@ vpcs:
 `);
     const graph = graphOf(cloud, undefined);
     t.match(find(graph, 'subnet/main/a'), { notes: ['0.0.0.0/0 to instance/fw:eth1'] });
-    t.strictSame(graph.edges, [{ from: 'subnet/main/b', to: 'instance/fw', label: '0.0.0.0/0' }]);
+    t.strictSame(graph.edges, [
+      { kind: 'route', from: 'subnet/main/b', to: 'instance/fw', destinations: ['0.0.0.0/0'] },
+    ]);
     t.strictSame(find(graph, 'instance/fw')?.lines, [
       'instance/fw',
       'eth0 10.0.1.9',
@@ -226,7 +280,7 @@ t.test('a lab is drawn however little there is of it', async (t) => {
   };
   for (const [name, cloud] of Object.entries(clouds)) {
     const graph = graphOf(cloud, undefined);
-    t.match(renderMermaid(graph), /^flowchart BT/, name);
+    t.match(renderMermaid(graph), /\nflowchart BT\b/, name);
     t.match(renderDot(graph), /^digraph "test" \{\n[^]*\}$/, name);
     t.match(renderSvg(graph), /^<svg [^]*<\/svg>$/, name);
     t.notMatch(renderSvg(graph), /NaN|Infinity/, name);
@@ -234,7 +288,15 @@ t.test('a lab is drawn however little there is of it', async (t) => {
 });
 
 t.test('what is inside a box is within it, and boxes side by side do not meet', async (t) => {
-  for (const cloud of [small, cloudOf(TWO_VPCS)]) {
+  const many = Array.from({ length: 25 }, (_, index) => pod(`p${index}`)).join('---');
+  const large = cloudOf(
+    SMALL.replace(/ {2}pins:[^]*(?=internet:)/, '').replace(
+      '{ subnet: private-1, address: 10.0.3.10 }',
+      '{ subnet: private-1, address: 10.0.3.10, instanceType: m5.4xlarge, interfaces: { eth1: {}, eth2: {}, eth3: {} } }',
+    ),
+    many,
+  );
+  for (const cloud of [small, large, cloudOf(TWO_VPCS)]) {
     for (const box of layOut(graphOf(cloud, undefined)).boxes) {
       for (const [index, one] of box.inside.entries()) {
         if (one.of.kind === 'igw') continue;
@@ -276,12 +338,12 @@ t.test('odd characters of names end no label', async (t) => {
         groups: [],
       },
     ],
-    edges: [{ from: 'instance/a-b', to: 'instance/a.b', label: odd }],
+    edges: [{ kind: 'route', from: 'instance/a-b', to: 'instance/a.b', destinations: [odd, odd] }],
   };
   const mermaid = 'a #34;quoted#34; #60;b#62;#38;amp#59; #92; #96;tick#96; #35;1#59; #91;x#93;';
   t.match(renderMermaid(graph), `  subgraph vpc_a_b["${mermaid}"]`);
   t.match(renderMermaid(graph), `instance_a_b["${mermaid}<br/>${mermaid}"]`);
-  t.match(renderMermaid(graph), `instance_a_b -->|"${mermaid}"| instance_a_b_2\n`);
+  t.match(renderMermaid(graph), `instance_a_b -->|"${mermaid}<br/>${mermaid}"| instance_a_b_2\n`);
   t.match(
     renderDot(graph),
     String.raw`label="a \"quoted\" <b>&amp; \\ ${'`tick`'} #1; [x]" labelloc=t`,
@@ -290,7 +352,10 @@ t.test('odd characters of names end no label', async (t) => {
 });
 
 t.test('an arrow to what is not in the picture is a bug', async (t) => {
-  const graph = { ...picture, edges: [{ from: 'igw', to: 'nat/gone', label: '' }] };
+  const graph: Graph = {
+    ...picture,
+    edges: [{ kind: 'route', from: 'igw', to: 'nat/gone', destinations: [] }],
+  };
   t.throws(() => renderMermaid(graph), {
     message: 'an edge names "nat/gone", which is not in the graph',
   });
