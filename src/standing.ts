@@ -41,9 +41,14 @@ export async function converge(
   progress: Progress,
   lock: Lock,
 ): Promise<Step[]> {
+  const mendAsRead = async (): Promise<Step[]> => {
+    progress.step('reading the kernel');
+    const found = await readKernel(sandbox, store.everPlanned(to));
+    return mend(found, store, sandbox, to, progress, lock);
+  };
   if (store.journal === 'building') {
     progress.note(`${store.name} was cut off in mid-change; going on from what stands`);
-    return mend(store, sandbox, to, progress, lock);
+    return mendAsRead();
   }
   const from = store.journal === 'none' ? EMPTY : store.readPlan();
   const { steps, commands } = commandsFor(from, to);
@@ -60,26 +65,14 @@ export async function converge(
   } catch (error) {
     // Somebody may have changed by hand what these steps start from. If not, the kernel refuses again.
     if (!(error instanceof KernelError) || from.size === 0) throw error;
-    return mend(store, sandbox, to, progress, lock);
+    return mendAsRead();
   }
   store.commit(to);
   return steps;
 }
 
-/** From the kernel as it stands to the wanted state. */
+/** From the kernel as it was found to the wanted state. */
 async function mend(
-  store: LabStore,
-  sandbox: Sandbox,
-  to: KernelState,
-  progress: Progress,
-  lock: Lock,
-): Promise<Step[]> {
-  progress.step('reading the kernel');
-  const found = await readKernel(sandbox, store.everPlanned(to));
-  return mendFrom(found, store, sandbox, to, progress, lock);
-}
-
-async function mendFrom(
   found: KernelState,
   store: LabStore,
   sandbox: Sandbox,
@@ -143,7 +136,7 @@ export async function repair(
 ): Promise<Repaired> {
   const { found, wanted } = await look(store, sandbox, progress);
   const before = compare(found, wanted);
-  const steps = await mendFrom(found, store, sandbox, wanted, progress, lock);
+  const steps = await mend(found, store, sandbox, wanted, progress, lock);
   store.endExperiment();
   const after = steps.length === 0 ? before : await verify(store, sandbox, progress);
   return { before, steps, after };
