@@ -20,7 +20,7 @@ trap 'exit 130' INT TERM HUP
 summarize='
   function end_of_file(result) {
     if (!quiet) {
-      if (result == "ok") printf "ok      %s (%d tests)\n", name, ok + nok
+      if (result == "ok") printf "ok      %s (%d tests, %d s)\n", name, ok + nok, seconds
       else printf "FAILED  %s\n%s", name, block
       fflush()
     }
@@ -38,7 +38,10 @@ summarize='
   /^    ok .* # (SKIP|TODO)/ { if (!quiet) { sub(/^ *ok [0-9]+ - /, ""); print "skipped " $0 }; next }
   /^    ok / { ok++ }
   /^    not ok / { nok++ }
-  /^(not )?ok / { name = $0; sub(/^(not )?ok [0-9]+ - /, "", name); sub(/ # .*/, "", name) }
+  /^(not )?ok / {
+    seconds = /# time=/ ? $0 : 0; sub(/.*# time=/, "", seconds); seconds /= 1000
+    name = $0; sub(/^(not )?ok [0-9]+ - /, "", name); sub(/ # .*/, "", name)
+  }
   /^ok / { end_of_file("ok"); next }
   /^not ok / { end_of_file("not ok"); next }
   /^Bail out!/ { failed++; print; next }

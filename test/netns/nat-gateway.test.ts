@@ -117,34 +117,27 @@ t.test('NAT-02 nobody opens a connection through a NAT gateway from outside', as
 });
 
 t.test('NAT-03 a connection that was silent for too long is forgotten and reset', async (t) => {
-  const impatient = edit(LAB, NAT_ADDRESS, `${NAT_ADDRESS}, idleTimeout: 2s`);
+  const impatient = edit(LAB, NAT_ADDRESS, `${NAT_ADDRESS}, idleTimeout: 3s`);
   await withLab(t, { lab: impatient, manifests: MANIFESTS }, async (lab) => {
     await lab.echoServer('internet/server', 9000);
     await lab.echoServer('internet/other', 9000);
     const idle = await lab.connect('instance/app', '198.51.100.10:9000');
     const podIdle = await lab.connect('pod/a', '198.51.100.10:9000');
-    const busy = await lab.connect('instance/app', '198.51.100.20:9000');
-    t.strictSame(
-      [await idle.say(), await podIdle.say(), await busy.say()],
-      ['echo', 'echo', 'echo'],
-    );
+    const busy = await lab.chatter('instance/app', '198.51.100.20:9000');
+    t.strictSame([await idle.say(), await podIdle.say()], ['echo', 'echo']);
     t.equal(await metric(lab, 'IdleTimeoutCount'), 0);
 
     const seen = await lab.capture(
       'internet/server',
       { until: /203\.0\.113\.50: ICMP/ },
       async () => {
-        const kept: string[] = [];
         await lab.poll(
-          async () => {
-            kept.push(await busy.say());
-            return lab.out('nat/nat', 'conntrack -L -p tcp --dst 198.51.100.10 2>/dev/null');
-          },
+          async () =>
+            lab.out('nat/nat', 'conntrack -L -p tcp --dst 198.51.100.10 2>/dev/null'),
           (entries) => entries === '',
         );
         t.strictSame([await idle.say(), await podIdle.say()], ['reset', 'reset']);
-        t.equal(await busy.say(), 'echo', 'what keeps talking goes on');
-        t.strictSame(new Set(kept), new Set(['echo']));
+        t.ok(await busy.goesOn(), 'what keeps talking goes on');
         await lab.in('instance/app', 'ping -c 1 -W 2 198.51.100.10');
       },
     );

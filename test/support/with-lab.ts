@@ -217,6 +217,12 @@ export class TestLab {
     return new Connection(this, await this.#background(where, `socat -d -d - TCP:${target}`));
   }
 
+  /** A TCP connection to an echo server that says something five times a second, however slow this process is. */
+  async chatter(where: string, target: string): Promise<Chatter> {
+    const line = `sh -c 'while sleep 0.2; do echo word; done | socat - TCP:${target}'`;
+    return new Chatter(this, await this.#background(where, line));
+  }
+
   /** Starts a program that lives on; the files of its process id, input, output and errors begin with what is returned. */
   async #background(where: string, line: string): Promise<string> {
     this.#files += 1;
@@ -252,6 +258,24 @@ export class TestLab {
   }
 }
 
+class Chatter {
+  readonly #lab: TestLab;
+  readonly #base: string;
+
+  constructor(lab: TestLab, base: string) {
+    this.#lab = lab;
+    this.#base = base;
+  }
+
+  /** Whether more comes back after the call than before it. */
+  async goesOn(): Promise<boolean> {
+    const heard = async (): Promise<number> =>
+      Number((await this.#lab.sh(`wc -c <${this.#base}.out`)).stdout);
+    const before = await heard();
+    return (await this.#lab.poll(heard, (now) => now > before)) > before;
+  }
+}
+
 export class Connection {
   readonly #lab: TestLab;
   readonly #base: string;
@@ -267,7 +291,8 @@ export class Connection {
     this.#said += 1;
     const word = `word-${this.#said}.`;
     const deadline = Date.now() + patienceMs;
-    await this.#lab.sh(`echo ${word} >${this.#base}.in`);
+    // Opened for both, because a pipe that nobody reads any more would be waited for for ever.
+    await this.#lab.sh(`echo ${word} 1<>${this.#base}.in`);
     for (;;) {
       const { stdout } = await this.#lab.sh(`cat ${this.#base}.out ${this.#base}.err`);
       if (stdout.includes(word)) return 'echo';
