@@ -20,6 +20,7 @@ import {
 } from './base/ip.ts';
 import { type NetnsName } from './base/names.ts';
 import { findByReference, renderReference } from './base/reference.ts';
+import { CLUSTER_SECURITY_GROUPS } from './eks/cluster-security-group.ts';
 import {
   type Node,
   type NodeGround,
@@ -77,7 +78,8 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
   const book = new AddressBook(diagnostics);
   const grounds = new Map<string, VpcGround>();
   for (const [name, spec] of Object.entries(file.vpcs)) {
-    const ground = resolveVpcGround(name, spec, where.in('vpcs', name), diagnostics);
+    const implied = file.cluster?.vpc === name ? CLUSTER_SECURITY_GROUPS : {};
+    const ground = resolveVpcGround(name, spec, implied, where.in('vpcs', name), diagnostics);
     grounds.set(name, ground);
   }
   const internetHosts = Object.entries(file.internet).map(([name, spec]) =>

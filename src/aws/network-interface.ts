@@ -21,7 +21,6 @@ import {
   type NftElement,
   type NftSet,
 } from '../kernel/state.ts';
-import { EGRESS_OF, INGRESS_OF, gateData, GATES } from './security-group.ts';
 import type { Subnet } from './subnet.ts';
 
 /** Jumbo frames inside a VPC. @see EC2 User Guide, network_mtu.html "Jumbo frames (9001 MTU)" */
@@ -77,10 +76,6 @@ export function planNetworkInterface(vpc: NetnsName, eni: NetworkInterface): Fra
     { kind: 'bridge-port', netns: vpc, link: port, bridge },
     { kind: 'fdb-entry', netns: vpc, link: port, mac: eni.mac },
   );
-  fragment.add(as(why, 'its gate of the security groups (egress)'), {
-    ...gate(vpc, EGRESS_OF, eni.mac),
-    data: gateData(eni.securityGroups, 'egress'),
-  });
   if (!eni.sourceDestCheck) {
     fragment.add(
       as(why, 'its exemption from the source/destination check'),
@@ -113,10 +108,6 @@ export function planNetworkInterface(vpc: NetnsName, eni: NetworkInterface): Fra
       as(why, `${address} in the source/destination check`),
       fabricElement(vpc, ASSIGNED, `${eni.mac} . ${address}`),
     );
-    fragment.add(as(why, `the gate of the security groups for ${address} (ingress)`), {
-      ...gate(vpc, INGRESS_OF, address),
-      data: gateData(eni.securityGroups, 'ingress'),
-    });
   }
   return fragment;
 }
@@ -160,10 +151,6 @@ const NO_CHECK = 'nocheck';
 
 function fabricElement(netns: NetnsName, set: string, element: string): NftElement {
   return { kind: 'nft-element', netns, ...FABRIC, set, element };
-}
-
-function gate(netns: NetnsName, set: string, element: string): NftElement {
-  return { kind: 'nft-element', netns, ...GATES, set, element };
 }
 
 /**

@@ -32,6 +32,7 @@ import { Fragment } from '../kernel/fragment.ts';
 import { linkSysctl, sysctl } from '../kernel/sysctl.ts';
 import { cidrSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
+import { DEFAULT_NETWORK_ACL } from './network-acl.ts';
 
 export const SubnetSpec = z.strictObject({
   cidr: cidrSchema.describe("A block of the VPC's, /16 to /28"),
@@ -40,6 +41,10 @@ export const SubnetSpec = z.strictObject({
     .string()
     .describe("The route table's name; without it the VPC's main table")
     .optional(),
+  networkAcl: z
+    .string()
+    .describe("The network ACL's name; without it the VPC's default one")
+    .default(DEFAULT_NETWORK_ACL),
 });
 
 export interface Subnet {
@@ -50,6 +55,7 @@ export interface Subnet {
   readonly az: string;
   /** The explicitly associated route table; the VPC's main one otherwise. */
   readonly routeTable: string;
+  readonly networkAcl: string;
   readonly router: Ipv4;
   readonly bridge: string;
   readonly at: SourceRef;
@@ -84,6 +90,7 @@ export function resolveSubnet(
     cidr,
     az: spec.az,
     routeTable: spec.routeTable ?? mainRouteTable,
+    networkAcl: spec.networkAcl,
     router: nth(cidr, 1),
     bridge: linkName(name),
     at: where.keyAt(),

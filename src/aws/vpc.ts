@@ -34,11 +34,24 @@ import {
   resolveNatGateway,
 } from './nat-gateway.ts';
 import {
+  checkNetworkAcl,
+  type NetworkAcl,
+  NetworkAclSpec,
+  planNetworkAcls,
+  resolveNetworkAcls,
+} from './network-acl.ts';
+import {
   type NetworkInterface,
   planFabric,
   planNetworkInterface,
   VPC_MTU_BYTES,
 } from './network-interface.ts';
+import {
+  planPrefixList,
+  type PrefixList,
+  PrefixListSpec,
+  resolvePrefixList,
+} from './prefix-list.ts';
 import {
   planRouteTable,
   resolveRouteTable,
@@ -46,7 +59,12 @@ import {
   RouteTableSpec,
   type Targets,
 } from './route-table.ts';
-import { planSecurityGroups } from './security-group.ts';
+import {
+  planSecurityGroups,
+  resolveSecurityGroups,
+  type SecurityGroup,
+  SecurityGroupSpec,
+} from './security-group.ts';
 import {
   type AddressBook,
   type AddressSources,
@@ -65,6 +83,13 @@ export const VpcSpec = z.strictObject({
   internetGateway: nameSchema
     .describe("The name of the VPC's one internet gateway; igw is the usual one")
     .optional(),
+  securityGroups: named(SecurityGroupSpec).describe(
+    'Security groups by name; "default" is there without being declared',
+  ),
+  prefixLists: named(PrefixListSpec).describe('Prefix lists by name: blocks for rules to refer to'),
+  networkAcls: named(NetworkAclSpec).describe(
+    'Network ACLs by name; "default", which allows all, is there without being declared',
+  ),
   natGateways: named(NatGatewaySpec).describe('NAT gateways by name'),
   routeTables: named(RouteTableSpec).describe('Route tables by name; the local routes are implied'),
   instances: named(InstanceSpec).describe('EC2 instances that are no worker nodes, by name'),
@@ -80,6 +105,9 @@ export interface VpcGround {
   readonly subnets: ReadonlyMap<string, Subnet>;
   readonly internetGateway: InternetGateway | undefined;
   readonly mainRouteTable: string;
+  readonly securityGroups: ReadonlyMap<string, SecurityGroup>;
+  readonly prefixLists: ReadonlyMap<string, PrefixList>;
+  readonly networkAcls: ReadonlyMap<string, NetworkAcl>;
   readonly at: SourceRef;
 }
 
@@ -97,6 +125,7 @@ const IMPLICIT_MAIN = 'main';
 export function resolveVpcGround(
   name: string,
   spec: VpcSpec,
+  impliedGroups: Readonly<Record<string, SecurityGroupSpec>>,
   where: Where,
   diagnostics: Diagnostics,
 ): VpcGround {
@@ -128,6 +157,13 @@ export function resolveVpcGround(
   }
   const mainRouteTable = mains[0]?.[0] ?? IMPLICIT_MAIN;
 
+  const networkAcls = resolveNetworkAcls(
+    name,
+    spec.networkAcls,
+    where.in('networkAcls'),
+    where.keyAt(),
+    diagnostics,
+  );
   const subnets = new Map<string, Subnet>();
   for (const [subnetName, subnetSpec] of Object.entries(spec.subnets)) {
     const at = where.in('subnets', subnetName);
@@ -144,6 +180,13 @@ export function resolveVpcGround(
         suggest(routeTable, Object.keys(spec.routeTables)),
       );
     }
+    checkNetworkAcl(
+      networkAcls,
+      subnetName,
+      subnetSpec.networkAcl,
+      at.at('networkAcl'),
+      diagnostics,
+    );
     const subnet = resolveSubnet(
       { name, cidrs },
       subnetName,
@@ -156,6 +199,22 @@ export function resolveVpcGround(
   }
   checkOverlaps([...subnets.values()], where.in('subnets'), diagnostics);
 
+  const prefixLists = new Map(
+    Object.entries(spec.prefixLists).map(([list, cidrs]) => [
+      list,
+      resolvePrefixList(list, cidrs, where.in('prefixLists', list)),
+    ]),
+  );
+  const securityGroups = resolveSecurityGroups(
+    name,
+    spec.securityGroups,
+    impliedGroups,
+    prefixLists,
+    where.in('securityGroups'),
+    where.keyAt(),
+    diagnostics,
+  );
+
   const igw = spec.internetGateway;
   return {
     name,
@@ -167,6 +226,9 @@ export function resolveVpcGround(
         ? undefined
         : { name: igw, netns: netnsName(igw), vpc: name, at: where.at('internetGateway') },
     mainRouteTable,
+    securityGroups,
+    prefixLists,
+    networkAcls,
     at: where.keyAt(),
   };
 }
@@ -291,7 +353,9 @@ export function planVpc(vpc: Vpc): Fragment {
       },
     )
     .addAll(planFabric(netns, routerMac, why))
-    .addAll(planSecurityGroups(netns, UPLINK, why));
+    .addAll(planSecurityGroups(netns, vpc, UPLINK, why))
+    .addAll(planNetworkAcls(netns, vpc.networkAcls, [...vpc.subnets.values()], why));
+  for (const list of vpc.prefixLists.values()) fragment.addAll(planPrefixList(netns, list));
   for (const subnet of vpc.subnets.values()) {
     const tableId = tableIds.get(subnet.routeTable) ?? 0;
     fragment.addAll(planSubnet(netns, subnet, { routerMac, tableId, mtuBytes: VPC_MTU_BYTES }));

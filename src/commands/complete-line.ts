@@ -25,6 +25,7 @@ const GRAMMAR: Readonly<
   down: { word: 'lab up', flags: ['--all'] },
   ps: { word: 'nothing', flags: [] },
   inspect: { word: 'thing', flags: ['--lab'] },
+  why: { word: 'thing', flags: ['--lab', '--port', '--udp', '--icmp', '--set'] },
   probe: { word: 'probe', flags: ['--every', '--lab'] },
   exec: { word: 'thing', flags: ['--lab'] },
   shell: { word: 'thing', flags: ['--lab'] },

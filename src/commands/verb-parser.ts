@@ -77,6 +77,40 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
       },
     )
     .command(
+      USAGE.why,
+      'what the model says becomes of a request, and what decides: why pod/web instance/db -p 5432',
+      (y) =>
+        which(y)
+          .positional('from', { type: 'string', demandOption: true, describe: 'who asks' })
+          .positional('to', {
+            type: 'string',
+            demandOption: true,
+            describe: 'a thing, an address or a name, with :PORT or without',
+          })
+          .option('port', { alias: 'p', type: 'number', requiresArg: true, describe: 'the port' })
+          .option('udp', { type: 'boolean', default: false, describe: 'UDP instead of TCP' })
+          .option('icmp', { type: 'boolean', default: false, describe: 'a ping' })
+          .option('set', {
+            type: 'string',
+            array: true,
+            default: [] as string[],
+            requiresArg: true,
+            describe: 'PATH=VALUE: what if',
+          }),
+      (args) => {
+        found({
+          verb: 'why',
+          from: args.from,
+          to: args.to,
+          port: args.port,
+          udp: args.udp,
+          icmp: args.icmp,
+          lab: args.lab,
+          set: args.set,
+        });
+      },
+    )
+    .command(
       USAGE.exec,
       'run a program inside a thing: exec pod/web -- ip route',
       (y) => thing(y).demandOption('thing'),

@@ -20,6 +20,7 @@ export type Verb =
       readonly lab: string | undefined;
       readonly every: string | undefined;
     }
+  | WhyVerb
   | {
       readonly verb: 'exec';
       readonly thing: string;
@@ -41,6 +42,18 @@ export type Verb =
     }
   | { readonly verb: 'validate'; readonly lab: string; readonly set: readonly string[] }
   | { readonly verb: 'completion'; readonly shell: CompletionShell };
+
+export interface WhyVerb {
+  readonly verb: 'why';
+  readonly from: string;
+  /** A thing, an address, or a name, with or without a port. */
+  readonly to: string;
+  readonly port: number | undefined;
+  readonly udp: boolean;
+  readonly icmp: boolean;
+  readonly lab: string | undefined;
+  readonly set: readonly string[];
+}
 
 export interface CaptureVerb {
   readonly verb: 'capture';
@@ -76,6 +89,7 @@ export const USAGE = {
   ps: 'ps',
   inspect: 'inspect [thing]',
   probe: 'probe [probes..]',
+  why: 'why <from> <to>',
   exec: 'exec <thing>',
   shell: 'shell [thing]',
   capture: 'capture [places..]',
@@ -100,6 +114,8 @@ export const VALUES_OF_FLAG: Readonly<Record<string, number>> = {
   '--format': 1,
   '--every': 1,
   '--path': 2,
+  '--port': 1,
+  '-p': 1,
   '-w': 1,
   '--write': 1,
   '-c': 1,

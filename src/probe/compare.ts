@@ -66,6 +66,12 @@ export function findDifferences(
     }
   }
 
+  if (expect.blockedBy !== undefined && !isBlockedBy(expect.blockedBy, judgement.by)) {
+    found.push(`blocked by: expected ${expect.blockedBy}, ${judgement.by ?? 'nothing'} by the model`);
+  }
+
+  // Where the model can't know, nothing is held against it.
+  if (judgement.depends !== undefined) return found;
   // A difference between the model and the packets is a bug of one of the two, whatever the lab expects.
   if (judgement.verdict !== outcome.verdict) {
     found.push(`the model predicts ${judgement.verdict}, the packets say ${outcome.verdict}`);
@@ -91,6 +97,14 @@ export function findDifferences(
     );
   }
   return found;
+}
+
+/** `sg/web` is any rule of the group's, `sg/web ingress` its ingress; of several groups each is meant. */
+export function isBlockedBy(expected: string, by: string | undefined): boolean {
+  if (by === undefined) return false;
+  const [object = '', ...rest] = expected.split(' ');
+  const [objects = '', ...more] = by.split(' ');
+  return objects.split(',').includes(object) && rest.every((word, index) => more[index] === word);
 }
 
 function escape(address: string): string {

@@ -11,12 +11,13 @@ import { isRoot } from '../../src/host/sandbox.ts';
 import { renderScript } from '../../src/kernel/render.ts';
 import { EMPTY } from '../../src/kernel/state.ts';
 import { commandsFor } from '../../src/standing.ts';
-import { edit, pods, withLab } from '../support/with-lab.ts';
+import { edit, pods, withLab, OPEN_GROUPS } from '../support/with-lab.ts';
 
 const LAB = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     subnets:
       public: { cidr: 10.0.1.0/24, az: az-1, routeTable: public }
       private: { cidr: 10.0.3.0/24, az: az-1, routeTable: private }
