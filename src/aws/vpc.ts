@@ -39,6 +39,7 @@ import {
   planNetworkInterface,
   VPC_MTU_BYTES,
 } from './network-interface.ts';
+import { resolverInput } from './route53-resolver.ts';
 import {
   planRouteTable,
   resolveRouteTable,
@@ -67,6 +68,14 @@ export const VpcSpec = z.strictObject({
     .optional(),
   natGateways: named(NatGatewaySpec).describe('NAT gateways by name'),
   routeTables: named(RouteTableSpec).describe('Route tables by name; the local routes are implied'),
+  enableDnsSupport: z
+    .boolean()
+    .describe('false: the Amazon DNS server of the VPC does not answer')
+    .default(true),
+  enableDnsHostnames: z
+    .boolean()
+    .describe('false: public addresses have no DNS names')
+    .default(true),
   instances: named(InstanceSpec).describe('EC2 instances that are no worker nodes, by name'),
 });
 
@@ -80,6 +89,9 @@ export interface VpcGround {
   readonly subnets: ReadonlyMap<string, Subnet>;
   readonly internetGateway: InternetGateway | undefined;
   readonly mainRouteTable: string;
+  /** @see route53-resolver.ts, for both. */
+  readonly enableDnsSupport: boolean;
+  readonly enableDnsHostnames: boolean;
   readonly at: SourceRef;
 }
 
@@ -167,6 +179,8 @@ export function resolveVpcGround(
         ? undefined
         : { name: igw, netns: netnsName(igw), vpc: name, at: where.at('internetGateway') },
     mainRouteTable,
+    enableDnsSupport: spec.enableDnsSupport,
+    enableDnsHostnames: spec.enableDnsHostnames,
     at: where.keyAt(),
   };
 }
@@ -280,14 +294,14 @@ export function planVpc(vpc: Vpc): Fragment {
         // The router takes one off; on AWS it is no hop.
         rules: ['-j TTL --ttl-inc 1'],
       },
-      // Nobody talks to the router itself: no ping, no refusal. What it says on its own is ICMP errors.
+      // Nobody talks to the router itself but to its DNS server: no ping, no refusal. What it says on its own is ICMP errors.
       {
         kind: 'iptables-chain',
         netns,
         table: 'filter',
         chain: 'INPUT',
         policy: 'DROP',
-        rules: ['-i lo -j ACCEPT'],
+        rules: ['-i lo -j ACCEPT', ...resolverInput(vpc, UPLINK)],
       },
     )
     .addAll(planFabric(netns, routerMac, why))
