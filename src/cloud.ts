@@ -356,6 +356,15 @@ export function addressMappings(vpc: Vpc): AddressMapping[] {
   );
 }
 
+/** The VPC that an endpoint is in; undefined for what is in none, and for what runs no programs of its own. */
+export function vpcOfThing(cloud: Cloud, { kind, netns }: Thing): Vpc | undefined {
+  if (kind === 'pod' || kind === 'node') return cloud.vpcs.get(cloud.cluster?.vpc ?? '');
+  if (kind !== 'instance') return undefined;
+  return [...cloud.vpcs.values()].find((vpc) =>
+    [...vpc.instances.values()].some((instance) => instance.netns === netns),
+  );
+}
+
 /** A thing by the words of a person. */
 export function findThing(cloud: Pick<Cloud, 'things'>, text: string): Thing | undefined {
   return cloud.things.get(text) ?? findByReference([...cloud.things.values()], text);

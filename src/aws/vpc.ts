@@ -46,6 +46,7 @@ import {
   planNetworkInterface,
   VPC_MTU_BYTES,
 } from './network-interface.ts';
+import { resolverInput } from './route53-resolver.ts';
 import {
   planPrefixList,
   type PrefixList,
@@ -92,6 +93,14 @@ export const VpcSpec = z.strictObject({
   ),
   natGateways: named(NatGatewaySpec).describe('NAT gateways by name'),
   routeTables: named(RouteTableSpec).describe('Route tables by name; the local routes are implied'),
+  enableDnsSupport: z
+    .boolean()
+    .describe('false: the Amazon DNS server of the VPC does not answer')
+    .default(true),
+  enableDnsHostnames: z
+    .boolean()
+    .describe('false: public addresses have no DNS names')
+    .default(true),
   instances: named(InstanceSpec).describe('EC2 instances that are no worker nodes, by name'),
 });
 
@@ -108,6 +117,9 @@ export interface VpcGround {
   readonly securityGroups: ReadonlyMap<string, SecurityGroup>;
   readonly prefixLists: ReadonlyMap<string, PrefixList>;
   readonly networkAcls: ReadonlyMap<string, NetworkAcl>;
+  /** @see route53-resolver.ts, for both. */
+  readonly enableDnsSupport: boolean;
+  readonly enableDnsHostnames: boolean;
   readonly at: SourceRef;
 }
 
@@ -229,6 +241,8 @@ export function resolveVpcGround(
     securityGroups,
     prefixLists,
     networkAcls,
+    enableDnsSupport: spec.enableDnsSupport,
+    enableDnsHostnames: spec.enableDnsHostnames,
     at: where.keyAt(),
   };
 }
@@ -342,14 +356,14 @@ export function planVpc(vpc: Vpc): Fragment {
         // The router takes one off; on AWS it is no hop.
         rules: ['-j TTL --ttl-inc 1'],
       },
-      // Nobody talks to the router itself: no ping, no refusal. What it says on its own is ICMP errors.
+      // Nobody talks to the router itself but to its DNS server: no ping, no refusal. What it says on its own is ICMP errors.
       {
         kind: 'iptables-chain',
         netns,
         table: 'filter',
         chain: 'INPUT',
         policy: 'DROP',
-        rules: ['-i lo -j ACCEPT'],
+        rules: ['-i lo -j ACCEPT', ...resolverInput(vpc, UPLINK)],
       },
     )
     .addAll(planFabric(netns, routerMac, why))

@@ -212,7 +212,7 @@ export interface NftChain {
   readonly rules: readonly string[];
 }
 
-/** A file on the sandbox's own tmpfs, or at the top level of its private /etc. */
+/** A file on the sandbox's own tmpfs, at the top level of its private /etc, or a namespace's own below /etc/netns. */
 export interface SandboxFile {
   readonly kind: 'file';
   readonly path: string;

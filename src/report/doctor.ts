@@ -185,6 +185,8 @@ const TOOL_COSTS: Readonly<Record<string, string>> = {
   ping: 'no ping probe',
   curl: 'no HTTP probe',
   haproxy: 'no load balancer',
+  dnsmasq: 'no DNS server',
+  dig: 'no question to a DNS server by hand',
   socat: 'no TCP or UDP probe',
   ethtool: 'no offload is switched off',
   ipset: 'no ipset rules',

@@ -119,12 +119,15 @@ t.test('NAT-02 nobody opens a connection through a NAT gateway from outside', as
 
 t.test('NAT-03 a connection that was silent for too long is forgotten and reset', async (t) => {
   const impatient = edit(LAB, NAT_ADDRESS, `${NAT_ADDRESS}, idleTimeout: 3s`);
-  await withLab(t, { lab: impatient, manifests: MANIFESTS }, async (lab) => {
+  await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
     await lab.echoServer('internet/server', 9000);
     await lab.echoServer('internet/other', 9000);
     const idle = await lab.connect('instance/app', '198.51.100.10:9000');
     const podIdle = await lab.connect('pod/a', '198.51.100.10:9000');
     const busy = await lab.chatter('instance/app', '198.51.100.20:9000');
+    t.strictSame([await idle.say(), await podIdle.say()], ['echo', 'echo']);
+    // A connection is given the gateway's patience with each packet: these are the last that they send in time.
+    await lab.change(impatient);
     t.strictSame([await idle.say(), await podIdle.say()], ['echo', 'echo']);
     t.equal(await metric(lab, 'IdleTimeoutCount'), 0);
 
