@@ -37,7 +37,7 @@ export const OPEN_TO_ALL = { ingress: 'ingress-is-open', egress: 'egress-is-open
 export const ALWAYS_TRACKED = { address: 'always-tracked-address', mac: 'always-tracked-mac' };
 
 /** How many packets' reasons are written down with how much of each; see drop-log.ts. */
-export const LOG_GROUP = 1;
+const LOG_GROUP = 1;
 
 /** The statements that deny: the reason goes to the log of drops, and the packet nowhere. */
 export function deny(reason: string): string {

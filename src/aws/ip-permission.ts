@@ -10,7 +10,10 @@ import * as z from 'zod';
 import { type Diagnostics } from '../base/diagnostic.ts';
 import type { Where } from '../source/yaml.ts';
 
-export const PROTOCOLS = ['tcp', 'udp', 'icmp', 'all'] as const;
+/** Seen from the ENI or the subnet: what comes in, what goes out. */
+export type Direction = 'ingress' | 'egress';
+
+const PROTOCOLS = ['tcp', 'udp', 'icmp', 'all'] as const;
 
 /** Both ends included. */
 export interface PortRange {
@@ -18,7 +21,7 @@ export interface PortRange {
   readonly to: number;
 }
 
-export const ALL_PORTS: PortRange = { from: 0, to: 65_535 };
+const ALL_PORTS: PortRange = { from: 0, to: 65_535 };
 
 export interface IpPermission {
   readonly protocol: (typeof PROTOCOLS)[number];
@@ -55,14 +58,14 @@ export const permissionKeys = {
     .optional(),
 };
 
-const PermissionSpec = z.strictObject(permissionKeys);
+type PermissionSpec = z.output<z.ZodObject<typeof permissionKeys>>;
 
 /** ICMP's name for "destination unreachable", whose codes say why. @see RFC 792 */
-export const ICMP_UNREACHABLE = 3;
+const ICMP_UNREACHABLE = 3;
 
 /** Reports `rule-ports` and `rule-icmp`. */
 export function resolvePermission(
-  spec: z.output<typeof PermissionSpec>,
+  spec: PermissionSpec,
   where: Where,
   diagnostics: Diagnostics,
 ): IpPermission {

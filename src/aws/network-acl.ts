@@ -23,14 +23,14 @@ import type { Where } from '../source/yaml.ts';
 import { deny, GATES } from './connection-tracking.ts';
 import {
   covers,
+  type Direction,
   type IpPermission,
   nftMatch,
   type PermissionHeader,
   permissionKeys,
   resolvePermission,
 } from './ip-permission.ts';
-import type { Direction } from './security-group.ts';
-import type { Subnet } from './subnet.ts';
+import { DEFAULT_NETWORK_ACL, type Subnet } from './subnet.ts';
 
 const action = z.enum(['allow', 'deny']).describe('What becomes of a packet that it matches');
 
@@ -63,7 +63,9 @@ export const NetworkAclSpec = z.strictObject({
 
 export type NetworkAclSpec = z.output<typeof NetworkAclSpec>;
 
-export interface NetworkAclRule {
+type RuleSpec = NetworkAclSpec['ingress'][string] | NetworkAclSpec['egress'][string];
+
+interface NetworkAclRule {
   readonly number: number;
   readonly action: 'allow' | 'deny';
   readonly permission: IpPermission;
@@ -76,9 +78,6 @@ export interface NetworkAcl extends Readonly<Record<Direction, readonly NetworkA
   readonly id: string;
   readonly at: SourceRef;
 }
-
-/** What a subnet has that names no ACL. */
-export const DEFAULT_NETWORK_ACL = 'default';
 
 /** As AWS makes it with the VPC: everything passes. */
 const DEFAULT_NETWORK_ACL_SPEC: NetworkAclSpec = {
@@ -102,7 +101,7 @@ export function resolveNetworkAcls(
     const isDeclared = name in specs;
     const at = where.in(name);
     const rules = (direction: Direction): NetworkAclRule[] => {
-      const entries = Object.entries(spec[direction]);
+      const entries = Object.entries<RuleSpec>(spec[direction]);
       if (entries.length > MAX_RULES) {
         diagnostics.error(
           'network-acl-quota',
@@ -122,16 +121,11 @@ export function resolveNetworkAcls(
               `number it from 1 to ${LAST_RULE}; 100, 110, 120 leave room between`,
             );
           }
-          const { action: what, from, to, ...permission } = {
-            from: undefined,
-            to: undefined,
-            ...rule,
-          };
           return {
             number: Number(number),
-            action: what,
-            permission: resolvePermission(permission, ruleAt, diagnostics),
-            peer: from ?? to ?? cidr('0.0.0.0/0'),
+            action: rule.action,
+            permission: resolvePermission(rule, ruleAt, diagnostics),
+            peer: 'from' in rule ? rule.from : rule.to,
             at: isDeclared ? ruleAt.keyAt() : vpcAt,
           };
         })

@@ -35,6 +35,7 @@ import {
 } from './connection-tracking.ts';
 import {
   covers,
+  type Direction,
   type IpPermission,
   isEveryPort,
   nftMatch,
@@ -60,14 +61,12 @@ export const SecurityGroupSpec = z.strictObject({
 
 export type SecurityGroupSpec = z.output<typeof SecurityGroupSpec>;
 
-export type Direction = 'ingress' | 'egress';
-
 type Peer =
   | { readonly kind: 'cidr'; readonly cidr: Cidr }
   | { readonly kind: 'group'; readonly name: string }
   | { readonly kind: 'prefix-list'; readonly name: string };
 
-export interface SecurityGroupRule {
+interface SecurityGroupRule {
   readonly permission: IpPermission;
   readonly peer: Peer;
   readonly at: SourceRef;
@@ -128,11 +127,11 @@ export function resolveSecurityGroups(
       }
       return list.map((rule, index): SecurityGroupRule => {
         const ruleAt = at.in(direction, index);
-        const { from, to, ...permission } = { from: undefined, to: undefined, ...rule };
+        const peer = 'from' in rule ? rule.from : rule.to;
         const peerAt = isDeclared ? ruleAt.at(direction === 'ingress' ? 'from' : 'to') : vpcAt;
         return {
-          permission: resolvePermission(permission, ruleAt, diagnostics),
-          peer: resolvePeer(name, from ?? to ?? '', names, prefixLists, peerAt, diagnostics),
+          permission: resolvePermission(rule, ruleAt, diagnostics),
+          peer: resolvePeer(name, peer, names, prefixLists, peerAt, diagnostics),
           at: isDeclared ? ruleAt.at() : vpcAt,
         };
       });
@@ -267,7 +266,7 @@ function peerIncludes(vpc: GroupedVpc, peer: Peer, address: Ipv4): boolean {
 }
 
 /** Whether a direction lets everybody through, on all ports of the protocol: then the other one need not track. */
-export function isOpenToAll(
+function isOpenToAll(
   vpc: GroupedVpc,
   groups: readonly string[],
   direction: Direction,
@@ -363,7 +362,10 @@ export function planSecurityGroups(
     for (const direction of ['egress', 'ingress'] as const) {
       const rules = groups.map((name) => `jump ${groupChain(name, direction)}`);
       fragment.add(
-        as(why, `the gate (${direction}) of ENIs with ${groups.map((one) => `sg/${one}`).join(', ')}`),
+        as(
+          why,
+          `the gate (${direction}) of ENIs with ${groups.map((one) => `sg/${one}`).join(', ')}`,
+        ),
         chain(netns, gateChain(groups, direction), [...rules, deny(reason(groups, direction))]),
       );
     }
@@ -388,7 +390,14 @@ function planSecurityGroup(
   const members = interfaces.filter((eni) => eni.securityGroups?.includes(group.name) === true);
   const fragment = new Fragment().add(
     as(why, 'the set of its members'),
-    { kind: 'nft-set', netns, ...GATES, type: 'set', set: groupSet(group.name), body: 'type ipv4_addr;' },
+    {
+      kind: 'nft-set',
+      netns,
+      ...GATES,
+      type: 'set',
+      set: groupSet(group.name),
+      body: 'type ipv4_addr;',
+    },
     ...(['egress', 'ingress'] as const).map((direction) =>
       chain(
         netns,
@@ -400,7 +409,10 @@ function planSecurityGroup(
   for (const eni of members) {
     for (const { address } of eni.addresses) {
       fragment.add(
-        as(because('security-group', `sg/${group.name}`, eni.at), `its member ${address} (${eni.thing})`),
+        as(
+          because('security-group', `sg/${group.name}`, eni.at),
+          `its member ${address} (${eni.thing})`,
+        ),
         element(netns, groupSet(group.name), address),
       );
     }
@@ -474,7 +486,7 @@ function reason(groups: readonly string[], direction: Direction): string {
   return text(`${groups[0] ?? ''},and-${groups.length - 1}-more`);
 }
 
-export function groupSet(name: string): string {
+function groupSet(name: string): string {
   return `sg-${name}`;
 }
 
@@ -495,12 +507,7 @@ function map(netns: NetnsName, set: string, body: string): NftSet {
   return { kind: 'nft-set', netns, ...GATES, type: 'map', set, body };
 }
 
-function chain(
-  netns: NetnsName,
-  name: string,
-  rules: readonly string[],
-  hook?: string,
-): NftChain {
+function chain(netns: NetnsName, name: string, rules: readonly string[], hook?: string): NftChain {
   return {
     kind: 'nft-chain',
     netns,

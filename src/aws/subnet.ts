@@ -32,7 +32,9 @@ import { Fragment } from '../kernel/fragment.ts';
 import { linkSysctl, sysctl } from '../kernel/sysctl.ts';
 import { cidrSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
-import { DEFAULT_NETWORK_ACL } from './network-acl.ts';
+
+/** The network ACL of a subnet that names none. */
+export const DEFAULT_NETWORK_ACL = 'default';
 
 export const SubnetSpec = z.strictObject({
   cidr: cidrSchema.describe("A block of the VPC's, /16 to /28"),

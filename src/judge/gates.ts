@@ -4,6 +4,7 @@
  */
 
 import {
+  type Direction,
   isEveryPort,
   type PermissionHeader,
   type PortRange,
@@ -11,7 +12,7 @@ import {
 } from '../aws/ip-permission.ts';
 import { decidingRule } from '../aws/network-acl.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
-import { type Direction, permittingRule, renderPeer } from '../aws/security-group.ts';
+import { permittingRule, renderPeer } from '../aws/security-group.ts';
 import type { Vpc } from '../aws/vpc.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import { hasAddress, known } from './places.ts';

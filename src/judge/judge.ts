@@ -13,18 +13,11 @@ import type { PortRange } from '../aws/ip-permission.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import type { Cloud, Thing } from '../cloud.ts';
+import { type Code, REMEDY } from './code.ts';
 import { sourceAddress } from './leave.ts';
 import { declaredAt, findListener, whyNobodyListens } from './listen.ts';
 import { placeOf } from './places.ts';
-import { REMEDY } from './remedy.ts';
-import {
-  type Code,
-  type Note,
-  type Packet,
-  type Place,
-  type Protocol,
-  Traveller,
-} from './traveller.ts';
+import { type Note, type Packet, type Place, type Protocol, Traveller } from './traveller.ts';
 import { travel } from './way.ts';
 
 export interface Question {

@@ -68,11 +68,7 @@ function follow(
 }
 
 /** Only an assigned address has somebody behind it; the router and the reserved addresses answer nothing. */
-export function deliver(
-  traveller: Traveller,
-  vpc: Vpc,
-  from: NetworkInterface | undefined,
-): Stage {
+export function deliver(traveller: Traveller, vpc: Vpc, from: NetworkInterface | undefined): Stage {
   const { destination } = traveller.packet;
   const eni = vpc.interfaces.find((one) => hasAddress(one, destination));
   if (eni !== undefined) return { at: 'eni', eni, vpc, from };

@@ -18,7 +18,7 @@ import type { Cloud } from '../cloud.ts';
 import type { Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import type { InternetHost } from '../internet/host.ts';
-import { REMEDY } from './remedy.ts';
+import { type Code, REMEDY } from './code.ts';
 
 export type Protocol = 'tcp' | 'udp' | 'icmp';
 
@@ -45,26 +45,6 @@ export type Place =
   | { readonly kind: 'instance'; readonly reference: string; readonly instance: Instance }
   | { readonly kind: 'nat'; readonly reference: string; readonly gateway: NatGateway }
   | { readonly kind: 'host'; readonly reference: string; readonly host: InternetHost };
-
-/** In the manner of AWS Reachability Analyzer's explanation codes. */
-export type Code =
-  | 'REACHABLE'
-  | 'NOT_LISTENING'
-  | 'SERVER_FAILS'
-  | 'NO_ROUTE_TO_DESTINATION'
-  | 'ROUTE_BLACKHOLE'
-  | 'ROUTING_LOOP'
-  | 'TTL_EXCEEDED'
-  | 'ADDRESS_NOT_ASSIGNED'
-  | 'SOURCE_DEST_CHECK'
-  | 'ENI_SG_RULES_MISMATCH'
-  | 'SUBNET_ACL_RESTRICTION'
-  | 'IGW_NO_PUBLIC_ADDRESS'
-  | 'PRIVATE_DESTINATION'
-  | 'NAT_INBOUND'
-  | 'NAT_NO_CONNECTION'
-  | 'NAT_FRAGMENTS'
-  | 'PACKET_TOO_BIG';
 
 export interface Arrived {
   readonly at: 'arrived';

@@ -67,7 +67,9 @@ export function findDifferences(
   }
 
   if (expect.blockedBy !== undefined && !isBlockedBy(expect.blockedBy, judgement.by)) {
-    found.push(`blocked by: expected ${expect.blockedBy}, ${judgement.by ?? 'nothing'} by the model`);
+    found.push(
+      `blocked by: expected ${expect.blockedBy}, ${judgement.by ?? 'nothing'} by the model`,
+    );
   }
 
   // Where the model can't know, nothing is held against it.

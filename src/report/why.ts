@@ -14,7 +14,11 @@ export interface WhyQuestion {
   readonly port: number;
 }
 
-export function renderWhy(question: WhyQuestion, judgement: Judgement, style: Style = PLAIN): string {
+export function renderWhy(
+  question: WhyQuestion,
+  judgement: Judgement,
+  style: Style = PLAIN,
+): string {
   const { verdict, code, by, because, remedy, depends } = judgement;
   const color = verdict === 'allowed' ? style.green : style.red;
   const lines = [

@@ -33,35 +33,43 @@ internet:
   other: { address: 198.51.100.20 }
 `;
 
-const SERVERS = 'ingress: [{ ports: 8080, from: sg/clients }, { ports: 9000, from: 198.51.100.10 }]';
+const SERVERS =
+  'ingress: [{ ports: 8080, from: sg/clients }, { ports: 9000, from: 198.51.100.10 }]';
 
-t.test('SG-01 what no rule allows is dropped in silence; the groups of an ENI add up', async (t) => {
-  await withLab(t, { lab: LAB }, async (lab) => {
-    t.strictSame(
-      await lab.curl({
-        allowed: ['instance/client', '10.0.3.20:8080'],
-        'not allowed, though somebody listens': ['instance/client', '10.0.3.20:8081'],
-        'a group more, by its other one': ['instance/open', '10.0.3.20:8080'],
-      }),
-      {
-        allowed: 'client 10.0.3.10',
-        'not allowed, though somebody listens': 'exit 28',
-        'a group more, by its other one': 'client 10.0.1.20',
-      },
-    );
-    const more = edit(LAB, 'securityGroups: [servers]', 'securityGroups: [servers, web]');
-    await lab.change(more);
-    t.strictSame(
-      await lab.curl({
-        'allowed and closed': ['instance/client', '10.0.3.20:80'],
-        allowed: ['instance/client', '10.0.3.20:8080'],
-        'still not allowed': ['instance/client', '10.0.3.20:8081'],
-      }),
-      { 'allowed and closed': 'exit 7', allowed: 'client 10.0.3.10', 'still not allowed': 'exit 28' },
-    );
-    t.strictSame((await lab.verify()).drift, []);
-  });
-});
+t.test(
+  'SG-01 what no rule allows is dropped in silence; the groups of an ENI add up',
+  async (t) => {
+    await withLab(t, { lab: LAB }, async (lab) => {
+      t.strictSame(
+        await lab.curl({
+          allowed: ['instance/client', '10.0.3.20:8080'],
+          'not allowed, though somebody listens': ['instance/client', '10.0.3.20:8081'],
+          'a group more, by its other one': ['instance/open', '10.0.3.20:8080'],
+        }),
+        {
+          allowed: 'client 10.0.3.10',
+          'not allowed, though somebody listens': 'exit 28',
+          'a group more, by its other one': 'client 10.0.1.20',
+        },
+      );
+      const more = edit(LAB, 'securityGroups: [servers]', 'securityGroups: [servers, web]');
+      await lab.change(more);
+      t.strictSame(
+        await lab.curl({
+          'allowed and closed': ['instance/client', '10.0.3.20:80'],
+          allowed: ['instance/client', '10.0.3.20:8080'],
+          'still not allowed': ['instance/client', '10.0.3.20:8081'],
+        }),
+        {
+          'allowed and closed': 'exit 7',
+          allowed: 'client 10.0.3.10',
+          'still not allowed': 'exit 28',
+        },
+      );
+      t.strictSame((await lab.verify()).drift, []);
+    });
+  },
+);
 
 t.test('SG-02 the answer to what was allowed passes, and nothing else', async (t) => {
   await withLab(t, { lab: LAB }, async (lab) => {
@@ -106,61 +114,67 @@ t.test('SG-03 a reference means the private addresses of the members of now', as
   });
 });
 
-t.test('IGW-04 IGW-05 from outside the source is the public one, and a reference does not mean it', async (t) => {
-  const byReference = edit(LAB, 'from: 198.51.100.10/32', 'from: sg/clients');
-  const byAddress = edit(LAB, 'from: 198.51.100.10/32', 'from: 203.0.113.20/32');
-  await withLab(t, { lab: LAB }, async (lab) => {
-    const requests = {
-      visitor: ['internet/visitor', '203.0.113.10'],
-      'another visitor': ['internet/other', '203.0.113.10'],
-      'around the internet gateway': ['instance/open', '203.0.113.10'],
-      inside: ['instance/open', '10.0.1.10'],
-    } as const;
-    t.strictSame(await lab.curl(requests), {
-      visitor: 'client 198.51.100.10',
-      'another visitor': 'exit 28',
-      'around the internet gateway': 'exit 28',
-      inside: 'exit 28',
+t.test(
+  'IGW-04 IGW-05 from outside the source is the public one, and a reference does not mean it',
+  async (t) => {
+    const byReference = edit(LAB, 'from: 198.51.100.10/32', 'from: sg/clients');
+    const byAddress = edit(LAB, 'from: 198.51.100.10/32', 'from: 203.0.113.20/32');
+    await withLab(t, { lab: LAB }, async (lab) => {
+      const requests = {
+        visitor: ['internet/visitor', '203.0.113.10'],
+        'another visitor': ['internet/other', '203.0.113.10'],
+        'around the internet gateway': ['instance/open', '203.0.113.10'],
+        inside: ['instance/open', '10.0.1.10'],
+      } as const;
+      t.strictSame(await lab.curl(requests), {
+        visitor: 'client 198.51.100.10',
+        'another visitor': 'exit 28',
+        'around the internet gateway': 'exit 28',
+        inside: 'exit 28',
+      });
+      await lab.change(byReference);
+      t.strictSame(await lab.curl(requests), {
+        visitor: 'exit 28',
+        'another visitor': 'exit 28',
+        'around the internet gateway': 'exit 28',
+        inside: 'client 10.0.1.20',
+      });
+      await lab.change(byAddress);
+      t.strictSame(await lab.curl(requests), {
+        visitor: 'exit 28',
+        'another visitor': 'exit 28',
+        'around the internet gateway': 'client 203.0.113.20',
+        inside: 'exit 28',
+      });
     });
-    await lab.change(byReference);
-    t.strictSame(await lab.curl(requests), {
-      visitor: 'exit 28',
-      'another visitor': 'exit 28',
-      'around the internet gateway': 'exit 28',
-      inside: 'client 10.0.1.20',
-    });
-    await lab.change(byAddress);
-    t.strictSame(await lab.curl(requests), {
-      visitor: 'exit 28',
-      'another visitor': 'exit 28',
-      'around the internet gateway': 'client 203.0.113.20',
-      inside: 'exit 28',
-    });
-  });
-});
+  },
+);
 
-t.test('an egress allowance never lets a packet past the receiver, and local routes lead to every subnet', async (t) => {
-  await withLab(t, { lab: LAB }, async (lab) => {
-    t.strictSame(
-      await lab.curl({
-        'egress to all, ingress of the receiver says no': ['instance/client', '10.0.1.10'],
-        'egress to all, from another subnet': ['instance/open', '10.0.3.11:8080'],
-        'subnet to subnet, allowed': ['instance/client', '10.0.1.20'],
-        'and the other way': ['instance/open', '10.0.3.11'],
-        'two ENIs of one subnet meet the groups': ['instance/stranger', '10.0.3.20:8080'],
-        'and pass where they may': ['instance/client', '10.0.3.20:8080'],
-      }),
-      {
-        'egress to all, ingress of the receiver says no': 'exit 28',
-        'egress to all, from another subnet': 'exit 28',
-        'subnet to subnet, allowed': 'client 10.0.3.10',
-        'and the other way': 'client 10.0.1.20',
-        'two ENIs of one subnet meet the groups': 'exit 28',
-        'and pass where they may': 'client 10.0.3.10',
-      },
-    );
-  });
-});
+t.test(
+  'an egress allowance never lets a packet past the receiver, and local routes lead to every subnet',
+  async (t) => {
+    await withLab(t, { lab: LAB }, async (lab) => {
+      t.strictSame(
+        await lab.curl({
+          'egress to all, ingress of the receiver says no': ['instance/client', '10.0.1.10'],
+          'egress to all, from another subnet': ['instance/open', '10.0.3.11:8080'],
+          'subnet to subnet, allowed': ['instance/client', '10.0.1.20'],
+          'and the other way': ['instance/open', '10.0.3.11'],
+          'two ENIs of one subnet meet the groups': ['instance/stranger', '10.0.3.20:8080'],
+          'and pass where they may': ['instance/client', '10.0.3.20:8080'],
+        }),
+        {
+          'egress to all, ingress of the receiver says no': 'exit 28',
+          'egress to all, from another subnet': 'exit 28',
+          'subnet to subnet, allowed': 'client 10.0.3.10',
+          'and the other way': 'client 10.0.1.20',
+          'two ENIs of one subnet meet the groups': 'exit 28',
+          'and pass where they may': 'client 10.0.3.10',
+        },
+      );
+    });
+  },
+);
 
 t.test('SG-05 a tracked connection outlives its rule, an untracked one does not', async (t) => {
   const narrow = 'ingress: [{ ports: 9001, from: 10.0.3.10 }, { ports: 9002, from: 0.0.0.0/0 }]';
@@ -202,7 +216,11 @@ t.test('SG-06 a connection is remembered for AWS’s times, per ENI', async (t) 
     t.match(await lab.out('vpc/main', 'nft list set inet vpc udp-flows'), /timeout 30s/);
     const flows = await lab.out('vpc/main', 'nft list set inet vpc tcp-flows');
     const marks = [...flows.matchAll(/(0x[0-9a-f]{8}) \. 10\.0\.3\.10 \. \d+ \. 10\.0\.3\.20/g)];
-    t.equal(new Set(marks.map(([, mark]) => mark)).size, 2, 'by the sender’s ENI and the receiver’s');
+    t.equal(
+      new Set(marks.map(([, mark]) => mark)).size,
+      2,
+      'by the sender’s ENI and the receiver’s',
+    );
   });
 });
 
@@ -243,17 +261,20 @@ spec: { containers: [{ name: c, image: i, ports: [{ containerPort: 8080 }] }] }
   });
 });
 
-t.test('VPC-04 neither groups nor network ACLs come between an instance and the resolver', async (t) => {
-  const closed = edit(LAB, 'az: az-1 }', 'az: az-1, networkAcl: closed }');
-  await withLab(t, { lab: closed }, async (lab) => {
-    const dig = 'dig +short +time=2 +tries=1';
-    t.strictSame(
-      await Promise.all([
-        lab.out('instance/stranger', `${dig} @10.0.0.2 visitor`),
-        lab.out('instance/stranger', `${dig} @169.254.169.253 visitor`),
-      ]),
-      ['198.51.100.10', '198.51.100.10'],
-    );
-    t.strictSame(await lab.curl({ peer: ['instance/client', '10.0.1.20'] }), { peer: 'exit 28' });
-  });
-});
+t.test(
+  'VPC-04 neither groups nor network ACLs come between an instance and the resolver',
+  async (t) => {
+    const closed = edit(LAB, 'az: az-1 }', 'az: az-1, networkAcl: closed }');
+    await withLab(t, { lab: closed }, async (lab) => {
+      const dig = 'dig +short +time=2 +tries=1';
+      t.strictSame(
+        await Promise.all([
+          lab.out('instance/stranger', `${dig} @10.0.0.2 visitor`),
+          lab.out('instance/stranger', `${dig} @169.254.169.253 visitor`),
+        ]),
+        ['198.51.100.10', '198.51.100.10'],
+      );
+      t.strictSame(await lab.curl({ peer: ['instance/client', '10.0.1.20'] }), { peer: 'exit 28' });
+    });
+  },
+);

@@ -261,7 +261,11 @@ t.test('whatever is broken is named, mended, and nothing else is touched', async
       const { exitCode, stderr } = await (where === undefined ? lab.sh(line) : lab.in(where, line));
       t.equal(exitCode, 0, `${what}: ${stderr}`);
       const { before, after } = await lab.repair();
-      t.strictSame(before.drift.length === 0 ? [] : renderDrift(before.drift, false).split('\n'), words, what);
+      t.strictSame(
+        before.drift.length === 0 ? [] : renderDrift(before.drift, false).split('\n'),
+        words,
+        what,
+      );
       t.strictSame(
         after.drift.length === 0 ? [] : renderDrift(after.drift, true).split('\n'),
         [],

@@ -1,7 +1,26 @@
-/** What would let a request pass, where the stage that lost it does not know better. */
+/** Why a request ends as it does, in one word each, and what would let it pass. */
 
-import type { Code } from './traveller.ts';
+/** In the manner of AWS Reachability Analyzer's explanation codes. */
+export type Code =
+  | 'REACHABLE'
+  | 'NOT_LISTENING'
+  | 'SERVER_FAILS'
+  | 'NO_ROUTE_TO_DESTINATION'
+  | 'ROUTE_BLACKHOLE'
+  | 'ROUTING_LOOP'
+  | 'TTL_EXCEEDED'
+  | 'ADDRESS_NOT_ASSIGNED'
+  | 'SOURCE_DEST_CHECK'
+  | 'ENI_SG_RULES_MISMATCH'
+  | 'SUBNET_ACL_RESTRICTION'
+  | 'IGW_NO_PUBLIC_ADDRESS'
+  | 'PRIVATE_DESTINATION'
+  | 'NAT_INBOUND'
+  | 'NAT_NO_CONNECTION'
+  | 'NAT_FRAGMENTS'
+  | 'PACKET_TOO_BIG';
 
+/** Where the stage that lost the request does not know better. */
 export const REMEDY: Readonly<Partial<Record<Code, string>>> = {
   NOT_LISTENING: 'let it listen: a containerPort of the pod, or "ports" of the instance or host',
   SERVER_FAILS: "take the pod's annotation hoplab.io/fails away",
