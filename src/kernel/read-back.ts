@@ -12,7 +12,7 @@ import { type LinkRead, parseIp } from './parse-ip.ts';
 import { parseIptables } from './parse-iptables.ts';
 import { parseNft } from './parse-nft.ts';
 import type { ReadTexts } from './parse-sections.ts';
-import { parseSockets } from './parse-sockets.ts';
+import { parseLogGroups, parseSockets } from './parse-sockets.ts';
 import { SOCKET_FILES } from './read-script.ts';
 import { DIGEST_VARIABLE } from './server.ts';
 import {
@@ -61,8 +61,9 @@ export function readBack(texts: ReadTexts, planned: KernelState): KernelState {
       netns,
       new Map([...files].map(([path, lines]) => [path, lines.join('\n')] as const)),
     );
-    const [tcp = [], udp = []] = SOCKET_FILES.map((path) => files.get(path) ?? []);
-    ports.set(netns, new Set([...parseSockets('tcp', tcp), ...parseSockets('udp', udp)]));
+    const [tcp = [], udp = [], groups = []] = SOCKET_FILES.map((path) => files.get(path) ?? []);
+    const listening = [...parseSockets('tcp', tcp), ...parseSockets('udp', udp)];
+    ports.set(netns, new Set([...listening, ...parseLogGroups(groups)]));
   }
   for (const object of cables(links, planned)) {
     put(object, ownerOf(object.kind === 'veth' ? object.ends[1].netns : object.netns));
