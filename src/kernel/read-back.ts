@@ -25,6 +25,7 @@ import {
   linkKey,
   objectKey,
   type Planned,
+  type Sysctl,
   type Veth,
   type VethEnd,
 } from './state.ts';
@@ -68,12 +69,16 @@ export function readBack(texts: ReadTexts, planned: KernelState): KernelState {
   for (const object of cables(links, planned)) {
     put(object, ownerOf(object.kind === 'veth' ? object.ends[1].netns : object.netns));
   }
+  // A link that comes again brings its own sysctls with it, also those that not every kernel has.
+  const linksRead = new Set(links.map(({ netns, link }) => linkKey(netns, link)));
+  const mayHave = ({ netns, link }: Sysctl): boolean =>
+    link === undefined ? sysctls.has(netns) : linksRead.has(linkKey(netns, link));
   // What is looked for only where it is planned.
   for (const { object, because: why } of planned.values()) {
     if (object.kind === 'sysctl') {
       const value = sysctls.get(object.netns)?.get(object.path);
       if (value !== undefined) put({ ...object, value }, why);
-      else if (object.ifThere === true && sysctls.has(object.netns)) put(object, why);
+      else if (object.ifThere === true && mayHave(object)) put(object, why);
     } else if (object.kind === 'file') {
       const content = texts.files.get(object.path);
       if (content !== undefined) put({ ...object, content }, why);
