@@ -1,5 +1,6 @@
 /** Fold 3: the cloud to the kernel state that stands for it. Every concept contributes; nothing is ordered here. */
 
+import { planDropLog } from './aws/drop-log.ts';
 import { internetLink, planInternetGateway, TRANSIT_IGW } from './aws/internet-gateway.ts';
 import { planInstance } from './aws/instance.ts';
 import { planNatGateway } from './aws/nat-gateway.ts';
@@ -60,5 +61,7 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
   if (gateways.length > 0 || cloud.internetHosts.length > 0) {
     fragment.addAll(planInternet(cloud.internetHosts, gateways));
   }
+  const vpcs = [...cloud.vpcs.values()].map((vpc) => vpc.netns);
+  fragment.addAll(planDropLog(vpcs, programs));
   return mergeFragments(fragment, programs, diagnostics);
 }

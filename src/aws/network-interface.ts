@@ -21,6 +21,7 @@ import {
   type NftElement,
   type NftSet,
 } from '../kernel/state.ts';
+import { logged } from './drop-log.ts';
 import type { Subnet } from './subnet.ts';
 
 /** Jumbo frames inside a VPC. @see EC2 User Guide, network_mtu.html "Jumbo frames (9001 MTU)" */
@@ -148,6 +149,8 @@ export function linkAddress(
 const FABRIC = { family: 'bridge', table: 'fabric' } as const;
 const ASSIGNED = 'assigned';
 const NO_CHECK = 'nocheck';
+/** What the log of denied packets says of the check. */
+const CHECK = 'ENI source/destination check';
 
 function fabricElement(netns: NetnsName, set: string, element: string): NftElement {
   return { kind: 'nft-element', netns, ...FABRIC, set, element };
@@ -185,7 +188,7 @@ export function planFabric(vpc: NetnsName, routerMac: string, why: Because): Fra
         'meta pkttype { broadcast, multicast } counter drop comment "no broadcast, no multicast in a VPC"',
         `ether saddr . ip saddr @${ASSIGNED} goto to-router`,
         `ether saddr @${NO_CHECK} goto to-router`,
-        'counter drop comment "source/destination check: source"',
+        `${logged(CHECK)} counter drop comment "source/destination check: source"`,
       ],
     },
     {
@@ -205,7 +208,7 @@ export function planFabric(vpc: NetnsName, routerMac: string, why: Because): Fra
         'ether type != ip accept',
         `ether daddr . ip daddr @${ASSIGNED} accept`,
         `ether daddr @${NO_CHECK} accept`,
-        'counter drop comment "source/destination check: destination"',
+        `${logged(CHECK)} counter drop comment "source/destination check: destination"`,
       ],
     },
   );

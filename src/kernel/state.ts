@@ -234,9 +234,10 @@ export interface Daemon extends AsRead {
   readonly sockets: readonly ListeningSocket[];
 }
 
+/** `nflog` takes what rules log to a group, which is its `port`. */
 export interface ListeningSocket {
   readonly netns: NetnsName;
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: 'tcp' | 'udp' | 'nflog';
   readonly port: number;
 }
 

@@ -34,7 +34,7 @@ export function cloudOf(
 }
 
 function openGroups({ lab }: LabSource): Record<string, unknown> {
-  const { vpcs } = lab.value as { vpcs: Record<string, unknown> };
+  const { vpcs = {} } = lab.value as { vpcs?: Record<string, unknown> };
   return Object.fromEntries(
     Object.keys(vpcs).map((vpc) => [
       `vpcs.${vpc}.securityGroups`,

@@ -77,7 +77,7 @@ t.test(
     const { because, remedy } = ask(cloud, 'instance/web', 'tcp 10.0.5.10:5432');
     t.equal(
       because,
-      'no ingress rule of sg/db (instance/db) allows tcp 5432 from 10.0.1.10 (lab.yaml:28)',
+      'no ingress rule of sg/db (instance/db) allows tcp 5432 from 10.0.1.10 (lab.yaml:25)',
     );
     t.equal(
       remedy,

@@ -167,6 +167,12 @@ const BREAKS: readonly Break[] = [
     says: ['✗ lab: the server responder does not run'],
   },
   {
+    what: 'the log of denied packets, killed',
+    where: undefined,
+    line: 'kill -9 $(cat /run/hoplab/drop-log.pid)',
+    says: ['✗ lab: the server drop-log does not run'],
+  },
+  {
     what: "an element of a security group's gate",
     where: 'vpc/main',
     line: "nft delete element inet vpc ingress-of '{ 10.0.3.50 }'",
