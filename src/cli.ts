@@ -68,6 +68,8 @@ async function run(invocation: Invocation): Promise<number> {
       return (await import('./commands/inspect.ts')).inspect(invocation, terminal);
     case 'probe':
       return (await import('./commands/probe.ts')).probe(invocation, terminal);
+    case 'matrix':
+      return (await import('./commands/matrix.ts')).matrix(invocation, terminal);
     case 'exec':
       return (await import('./commands/exec.ts')).exec(invocation, terminal);
     case 'shell':

@@ -21,6 +21,15 @@ export type Verb =
       readonly every: string | undefined;
     }
   | {
+      readonly verb: 'matrix';
+      readonly from: string | undefined;
+      readonly to: string | undefined;
+      readonly port: number | undefined;
+      /** Every request on a line of its own. */
+      readonly all: boolean;
+      readonly lab: string | undefined;
+    }
+  | {
       readonly verb: 'exec';
       readonly thing: string;
       readonly command: readonly [string, ...string[]];
@@ -76,6 +85,7 @@ export const USAGE = {
   ps: 'ps',
   inspect: 'inspect [thing]',
   probe: 'probe [probes..]',
+  matrix: 'matrix',
   exec: 'exec <thing>',
   shell: 'shell [thing]',
   capture: 'capture [places..]',
@@ -99,6 +109,9 @@ export const VALUES_OF_FLAG: Readonly<Record<string, number>> = {
   '--set': 1,
   '--format': 1,
   '--every': 1,
+  '--from': 1,
+  '--to': 1,
+  '--port': 1,
   '--path': 2,
   '-w': 1,
   '--write': 1,

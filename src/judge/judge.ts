@@ -52,6 +52,8 @@ export interface Judgement {
   /** In the manner of Reachability Analyzer's explanation codes. */
   readonly code: Code;
   readonly at?: SourceRef;
+  /** Why the verdict can't be known: it hangs on the source port that is chosen on the way. */
+  readonly depends?: string;
 }
 
 /** Of what is lost on its way, only this is told to the sender, by ICMP. */
