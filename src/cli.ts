@@ -70,6 +70,8 @@ async function run(invocation: Invocation): Promise<number> {
       return (await import('./commands/probe.ts')).probe(invocation, terminal);
     case 'why':
       return (await import('./commands/why.ts')).why(invocation, terminal);
+    case 'matrix':
+      return (await import('./commands/matrix.ts')).matrix(invocation, terminal);
     case 'exec':
       return (await import('./commands/exec.ts')).exec(invocation, terminal);
     case 'shell':

@@ -36,6 +36,8 @@ import {
 } from './lab.ts';
 import { planCloud } from './plan.ts';
 import { checkExperiment, checkProbes } from './probe/check.ts';
+import { type Matrix, runMatrix } from './probe/matrix.ts';
+import { type MatrixFilter, matrixQuestions } from './probe/questions.ts';
 import { runGroup } from './probe/run.ts';
 import type { GroupResult } from './report/probes.ts';
 import * as standing from './standing.ts';
@@ -205,11 +207,7 @@ export async function probe(
   const base = Object.entries(file.probes).filter(([name]) => wanted(name));
   const groups: GroupResult[] = [];
   const store = new LabStore(lab.name);
-  if (store.journal !== 'committed' || diff(store.readPlan(), lab.state).length > 0) {
-    progress.note(
-      `${lab.name} does not stand as its files say (they changed, or a change or an experiment was broken off); to mend it: npx hoplab up ${shorten(lab.directory)}`,
-    );
-  }
+  noteOtherThanFiles(store, lab, progress);
   if (base.length > 0) {
     progress.step(`probing: ${base.length} requests at once`);
     const results = await runGroup(lab.cloud, sandbox, base, where.in('probes'));
@@ -244,6 +242,26 @@ export async function probe(
     groups.push({ experiment: name, about, changes, cloud: changed.cloud, results });
   }
   return groups;
+}
+
+/** Everybody asks everybody, or whom the filter lets; predicted beside observed. */
+export async function matrix(
+  lab: Lab,
+  sandbox: Sandbox,
+  filter: MatrixFilter,
+  progress: Progress,
+): Promise<Matrix> {
+  noteOtherThanFiles(new LabStore(lab.name), lab, progress);
+  const questions = matrixQuestions(lab.cloud, filter);
+  progress.step(`asking: ${questions.length} requests at once`);
+  return runMatrix(lab.cloud, sandbox, questions);
+}
+
+function noteOtherThanFiles(store: LabStore, lab: Lab, progress: Progress): void {
+  if (store.journal === 'committed' && diff(store.readPlan(), lab.state).length === 0) return;
+  progress.note(
+    `${lab.name} does not stand as its files say (they changed, or a change or an experiment was broken off); to mend it: npx hoplab up ${shorten(lab.directory)}`,
+  );
 }
 
 /** While we waited, the lab may have gone down, or come up anew; half built it is nothing to change. */

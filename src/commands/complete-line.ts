@@ -27,6 +27,7 @@ const GRAMMAR: Readonly<
   inspect: { word: 'thing', flags: ['--lab'] },
   why: { word: 'thing', flags: ['--lab', '--port', '--udp', '--icmp', '--set'] },
   probe: { word: 'probe', flags: ['--every', '--lab'] },
+  matrix: { word: 'nothing', flags: ['--from', '--to', '--port', '--all', '--lab'] },
   exec: { word: 'thing', flags: ['--lab'] },
   shell: { word: 'thing', flags: ['--lab'] },
   capture: { word: 'thing', flags: ['--path', '--write', '--count', '--duration', '--lab'] },
@@ -40,6 +41,11 @@ const GRAMMAR: Readonly<
   schema: { word: 'nothing', flags: [] },
   completion: { word: 'shell', flags: [] },
 };
+
+/** The flags that may stand behind a verb. */
+export function flagsOf(verb: string): string[] {
+  return [...(GRAMMAR[verb]?.flags ?? []), ...EVERYWHERE];
+}
 
 /** How many plain words a verb takes; any number where it is not here. */
 const AT_MOST: Readonly<Record<string, number>> = {
@@ -62,11 +68,10 @@ function candidates(before: readonly string[], last: string, world: World): stri
     if (last.startsWith('-')) return EVERYWHERE;
     return plainWords(before).length > 0 ? ['--set', ...EVERYWHERE] : [...VERBS, ...world.labs];
   }
-  const { word, flags } = GRAMMAR[verb] ?? { word: 'nothing', flags: [] };
-  if (last.startsWith('-')) return [...flags, ...EVERYWHERE];
+  if (last.startsWith('-')) return flagsOf(verb);
   const words = plainWords(before).length - 1;
   if (words >= (AT_MOST[verb] ?? Number.POSITIVE_INFINITY)) return verb === 'exec' ? ['--'] : [];
-  return wordsOf(word, world, before);
+  return wordsOf(GRAMMAR[verb]?.word ?? 'nothing', world, before);
 }
 
 /** A flag whose value is to come now. */
@@ -89,6 +94,8 @@ function valuesOf(
     case '--lab':
       return wordsOf('lab up', world, before);
     case '--path':
+    case '--from':
+    case '--to':
       return wordsOf('thing', world, before);
     case '--format':
       return verb === 'graph' ? [...GRAPH_FORMATS] : [...PLAN_FORMATS];

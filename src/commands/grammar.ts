@@ -1,6 +1,7 @@
 /** The command line's grammar: which words mean what, and what is said of words that mean nothing. */
 
 import { InputError, nearest } from '../base/diagnostic.ts';
+import { flagsOf } from './complete-line.ts';
 import { problem, verbs } from './verb-parser.ts';
 import type { SplitWords } from './split-words.ts';
 import { USAGE, type Verb } from './verbs.ts';
@@ -51,20 +52,16 @@ export async function parse(split: SplitWords, version: string): Promise<Invocat
   return { ...verb, json, verbose };
 }
 
-const FLAGS = [
-  ...['--lab', '--set', '--json', '--verbose', '--all', '--every', '--format', '--help'],
-  ...['--path', '--write', '--count', '--duration'],
-];
-
 /** yargs' message in our words, with the nearest flag where one was misspelt. */
 function usageError(message: string, { verb }: SplitWords): InputError {
   const usage = USAGE[(verb ?? '') as keyof typeof USAGE] as string | undefined;
   const help = usage === undefined ? 'npx hoplab --help' : `npx hoplab ${verb ?? ''} --help`;
   const unknown = /^Unknown arguments?: (.*)$/m.exec(message)?.[1]?.split(', ') ?? [];
   if (unknown.length > 0) {
+    const flags = flagsOf(verb ?? '');
     return new InputError(
       unknown.map((word) => {
-        const flag = FLAGS.find((one) => one === nearest(`--${word}`, FLAGS));
+        const flag = nearest(`--${word}`, flags);
         const hint = flag === undefined ? `see ${help}` : `did you mean "${flag}"? or see ${help}`;
         return problem(`${verb ?? 'hoplab'} knows no "${word}"`, hint);
       }),

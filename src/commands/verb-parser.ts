@@ -9,6 +9,11 @@ export function problem(what: string, hint: string): Diagnostic {
   return { severity: 'error', code: 'usage', at: undefined, what, hint };
 }
 
+/** Of a flag that is given twice the later one counts. */
+function last<Value>(value: Value | Value[] | undefined): Value | undefined {
+  return [value].flat().at(-1) as Value | undefined;
+}
+
 /** `command` is what stands behind the words that yargs reads: a program of `exec`, a filter of `capture`. */
 export function verbs(command: readonly string[], found: (verb: Verb) => void): Argv {
   const lab = (y: Argv) =>
@@ -31,7 +36,7 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
       type: 'string',
       requiresArg: true,
       describe: 'which lab, where several are up (or HOPLAB_LAB)',
-      coerce: (value: string | string[] | undefined) => [value].flat().at(-1),
+      coerce: last<string>,
     });
   const thing = (y: Argv) =>
     which(y).positional('thing', { type: 'string', describe: 'pod/web, node/node-1, igw, …' });
@@ -108,6 +113,39 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
           lab: args.lab,
           set: args.set,
         });
+      },
+    )
+    .command(
+      USAGE.matrix,
+      'everybody asks everybody: what is predicted beside what is seen',
+      (y) =>
+        which(y)
+          .option('from', {
+            type: 'string',
+            requiresArg: true,
+            coerce: last<string>,
+            describe: 'who asks: pod/web',
+          })
+          .option('to', {
+            type: 'string',
+            requiresArg: true,
+            coerce: last<string>,
+            describe: 'who is asked',
+          })
+          .option('port', {
+            type: 'number',
+            requiresArg: true,
+            coerce: last<number>,
+            describe: 'this port alone, declared or not',
+          })
+          .option('all', {
+            type: 'boolean',
+            default: false,
+            describe: 'every request on a line of its own',
+          }),
+      (args) => {
+        const { from, to, port, all } = args;
+        found({ verb: 'matrix', from, to, port, all, lab: args.lab });
       },
     )
     .command(

@@ -22,6 +22,15 @@ export type Verb =
     }
   | WhyVerb
   | {
+      readonly verb: 'matrix';
+      readonly from: string | undefined;
+      readonly to: string | undefined;
+      readonly port: number | undefined;
+      /** Every request on a line of its own. */
+      readonly all: boolean;
+      readonly lab: string | undefined;
+    }
+  | {
       readonly verb: 'exec';
       readonly thing: string;
       readonly command: readonly [string, ...string[]];
@@ -90,6 +99,7 @@ export const USAGE = {
   inspect: 'inspect [thing]',
   probe: 'probe [probes..]',
   why: 'why <from> <to>',
+  matrix: 'matrix',
   exec: 'exec <thing>',
   shell: 'shell [thing]',
   capture: 'capture [places..]',
@@ -113,8 +123,10 @@ export const VALUES_OF_FLAG: Readonly<Record<string, number>> = {
   '--set': 1,
   '--format': 1,
   '--every': 1,
-  '--path': 2,
+  '--from': 1,
+  '--to': 1,
   '--port': 1,
+  '--path': 2,
   '-p': 1,
   '-w': 1,
   '--write': 1,

@@ -19,6 +19,7 @@ import { readArchive } from './archive.ts';
 import { capturePlaces, type Evidence, landmarks, readEvidence } from './evidence.ts';
 import { findDifferences } from './compare.ts';
 import { type Outcome, readOutcome } from './outcome.ts';
+import { takePorts } from './ports.ts';
 import { protocolOf, type Request, resolveRequest } from './request.ts';
 import { type Ask, renderByHand, renderProbeScript } from './script.ts';
 
@@ -37,16 +38,8 @@ export interface ProbeResult {
   readonly byHand: string;
 }
 
-/**
- * Each probe has a few source ports to itself, so that its packets are known by them. A port does not come back for over
- * two minutes, also in another run: an unanswered connection lives that long in conntrack (tcp_timeout_syn_sent, 120 s),
- * and its next packet would be translated as the first one was, whatever the rules are by then.
- */
-const FIRST_PORT = 33_000;
+/** Each probe has a few source ports to itself, so that its packets are known by them. */
 const PORTS_PER_PROBE = 8;
-const BLOCKS = 3_375;
-const BLOCKS_PER_SECOND = 10;
-let nextBlock = Math.floor((Date.now() / 1000) * BLOCKS_PER_SECOND);
 
 export async function runGroup(
   cloud: Cloud,
@@ -118,9 +111,7 @@ function makeAsks(
   return probes.flatMap(([name, probe], index) => {
     const request = resolveRequest(probe, cloud, where.in(name), diagnostics);
     if (request === undefined) return [];
-    const from = FIRST_PORT + (nextBlock % BLOCKS) * PORTS_PER_PROBE;
-    nextBlock += 1;
-    const ports = { from, to: from + PORTS_PER_PROBE - 1 };
+    const ports = takePorts(PORTS_PER_PROBE);
     return [{ name, request, probe, ports, token: `hop${String(index).padStart(4, '0')}x` }];
   });
 }

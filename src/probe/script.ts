@@ -8,13 +8,14 @@ import { DROP_LOG } from '../aws/drop-log.ts';
 import type { NetnsName } from '../base/names.ts';
 import type { ProbeSpec } from '../observe/probe-spec.ts';
 import { renderFlush } from './drop-log.ts';
+import type { PortRange } from './ports.ts';
 import type { Request } from './request.ts';
 
 export interface Ask {
   readonly request: Request;
   readonly probe: ProbeSpec;
   /** The source ports that this probe may use, so that its packets are told from another's. */
-  readonly ports: { readonly from: number; readonly to: number };
+  readonly ports: PortRange;
   /** Stands in the payload of pings and datagrams. */
   readonly token: string;
 }
@@ -25,7 +26,7 @@ const ANSWER_SECONDS = 3;
  * Where an answer is expected, a busy machine gets more time than the probe's own: that costs nothing when the answer
  * comes, and only silence that is expected has to be waited for each time.
  */
-const PATIENCE_MS = 2000;
+export const PATIENCE_MS = 2000;
 /** A capture hands a packet on at once, but tcpdump must get its turn before it is ended. */
 const SETTLE_SECONDS = 0.02;
 
@@ -109,7 +110,13 @@ function renderAsk({ request, probe, ports, token }: Ask, index: number): string
 }
 
 /** The command that a person would type for the same request. */
-export function renderByHand({ request, probe }: Pick<Ask, 'request' | 'probe'>): string {
+export function renderByHand({
+  request,
+  probe,
+}: {
+  readonly request: Pick<Request, 'kind' | 'from' | 'text'>;
+  readonly probe: Pick<ProbeSpec, 'timeout' | 'size' | 'fragment'>;
+}): string {
   const exec = `npx hoplab exec ${request.from.reference} --`;
   const seconds = probe.timeout / 1000;
   switch (request.kind) {

@@ -65,6 +65,22 @@ t.test('a thing is optional where the whole lab can be meant', async (t) => {
   });
 });
 
+t.test('matrix takes who asks, who is asked, and a port', async (t) => {
+  const matrix = { verb: 'matrix', from: undefined, to: undefined, port: undefined, all: false };
+  t.strictSame(await meaning('matrix'), { ...matrix, lab: undefined });
+  t.strictSame(await meaning('matrix --from a --from pod/a --to igw --port 80 --all -l x'), {
+    ...matrix,
+    from: 'pod/a',
+    to: 'igw',
+    port: 80,
+    all: true,
+    lab: 'x',
+  });
+  t.strictSame(await problems('matrix --form a'), [
+    'matrix knows no "form": did you mean "--from"? or see npx hoplab matrix --help',
+  ]);
+});
+
 t.test('capture takes places, a path of two, and a filter behind --', async (t) => {
   const capture = {
     verb: 'capture',

@@ -1,0 +1,117 @@
+/**
+ * Labs that nobody thought of: the kernel stands as planned, and everybody sees what the model predicts. One sandbox goes
+ * from lab to lab, so that every change is from one unforeseen lab to another.
+ *
+ *     HOPLAB_RANDOM_LABS=200 HOPLAB_SEED=7 sh scripts/test.sh --timeout=3600 test/netns/random-labs.test.ts
+ */
+
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import fc from 'fast-check';
+import t, { type Test } from 'tap';
+
+import { runMatrix } from '../../src/probe/matrix.ts';
+import { matrixQuestions } from '../../src/probe/questions.ts';
+import { renderDrift } from '../../src/report/drift.ts';
+import { renderMatrixDifferences } from '../../src/report/matrix.ts';
+import { PLAIN } from '../../src/report/style.ts';
+import { type RandomLab, randomLab } from '../support/random-lab.ts';
+import { type TestLab, withLab } from '../support/with-lab.ts';
+
+const LABS = Number(process.env['HOPLAB_RANDOM_LABS'] ?? 8);
+const SEED = Number(process.env['HOPLAB_SEED'] ?? 1);
+
+const NOTHING: RandomLab = {
+  lab: 'vpcs: { main: { cidr: 10.0.0.0/16, subnets: { one: { cidr: 10.0.1.0/24, az: az-1 } } } }',
+  manifests: '',
+};
+
+t.test('random labs stand as planned, and all is as predicted', async (t) => {
+  await withLab(t, NOTHING, async (lab) => {
+    const hunt = new Hunt(t, lab);
+    const property = fc.asyncProperty(randomLab, async (one) => {
+      const faults = await hunt.faultsOf(one);
+      if (faults !== '') throw new Error(faults);
+    });
+    const { failed, counterexample, numRuns } = await fc.check(property, {
+      numRuns: LABS,
+      seed: SEED,
+    });
+    t.comment(`${numRuns} labs, ${hunt.requests} requests, ${hunt.late} of them answered late`);
+    if (!failed) {
+      t.pass(`${numRuns} labs`);
+      return;
+    }
+    const [found = NOTHING] = counterexample ?? [];
+    t.fail(`seed ${SEED}: ${await hunt.tell(found)}`);
+  });
+});
+
+class Hunt {
+  readonly #t: Test;
+  readonly #lab: TestLab;
+  /** What was there before, by the text of the lab that had faults. */
+  readonly #before = new Map<string, RandomLab>();
+  #now: RandomLab = NOTHING;
+  requests = 0;
+  late = 0;
+
+  constructor(t: Test, lab: TestLab) {
+    this.#t = t;
+    this.#lab = lab;
+  }
+
+  /** Makes the one sandbox this lab; what is not as it should be, or nothing. */
+  async faultsOf(one: RandomLab): Promise<string> {
+    const before = this.#now;
+    this.#now = one;
+    const faults = await this.#look(one);
+    if (faults !== '') this.#before.set(one.lab + one.manifests, before);
+    return faults;
+  }
+
+  async #look(one: RandomLab): Promise<string> {
+    await this.#lab.change(one.lab, one.manifests);
+    const { drift } = await this.#lab.verify();
+    if (drift.length > 0) return renderDrift(drift, true, PLAIN);
+    const { cloud } = this.#lab.lab;
+    const sandbox = await this.#lab.sandbox();
+    const { cells } = await runMatrix(cloud, sandbox, matrixQuestions(cloud));
+    this.requests += cells.length;
+    const differing = cells.filter(({ agrees }) => !agrees);
+    if (differing.length === 0) return '';
+    // Who had to wait for a busy machine is asked again.
+    const again = await runMatrix(cloud, sandbox, differing);
+    const still = again.cells.filter(({ agrees }) => !agrees);
+    this.late += differing.length - still.length;
+    if (still.length < differing.length) {
+      const passing = differing.filter((_, index) => again.cells[index]?.agrees === true);
+      this.#t.comment(`only once:\n${renderMatrixDifferences(passing)}`);
+    }
+    return renderMatrixDifferences(still);
+  }
+
+  /** What is wrong, in a lab of its own, and a directory with it; and whether it is wrong only after another lab. */
+  async tell(one: RandomLab): Promise<string> {
+    const after = await this.faultsOf(one);
+    await this.#lab.down();
+    const fresh = await this.faultsOf(one);
+    const before = this.#before.get(one.lab + one.manifests) ?? NOTHING;
+    const origin = fresh === '' ? `\nonly as a change from the lab in ${keep(before)}` : '';
+    const faults = [fresh, after].find((text) => text !== '') ?? 'and now it is as it should be';
+    return `${keep(one)}${origin}\n${faults}\n\n${one.lab}\n---\n${one.manifests}`;
+  }
+}
+
+/** A lab directory, to be built by hand. */
+function keep({ lab, manifests }: RandomLab): string {
+  const directory = mkdtempSync(join(tmpdir(), 'hoplab-random-'));
+  writeFileSync(join(directory, 'lab.yaml'), lab);
+  if (manifests !== '') {
+    mkdirSync(join(directory, 'manifests'));
+    writeFileSync(join(directory, 'manifests', 'pods.yaml'), manifests);
+  }
+  return directory;
+}

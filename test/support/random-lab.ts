@@ -1,0 +1,290 @@
+/**
+ * Labs that nobody thought of. A lab is a row of features, each drawn by itself: what it drew is an edit of the lab so far,
+ * so that a later feature may refer to whatever an earlier one brought, and fast-check can make each of them smaller. A
+ * feature picks among what is there by a number that goes round, so that a smaller lab is still a whole one.
+ *
+ * A new feature (security groups, network ACLs) is one more entry of FEATURES.
+ */
+
+import fc from 'fast-check';
+import { stringify } from 'yaml';
+
+export interface RandomLab {
+  readonly lab: string;
+  /** Empty when the lab has no cluster. */
+  readonly manifests: string;
+}
+
+/** What the files will say, as far as features have something to do with it; each may add keys of its own. */
+export interface Draft {
+  readonly vpc: VpcDraft;
+  readonly cluster: ClusterDraft;
+  readonly internet: Record<string, { address: string; ports: readonly number[] } & More>;
+  readonly pods: PodDraft[];
+}
+
+type More = Record<string, unknown>;
+
+interface VpcDraft extends More {
+  cidr: string;
+  internetGateway?: string;
+  readonly subnets: Record<string, { cidr: string; az: string; routeTable?: string } & More>;
+  readonly natGateways: Record<string, { subnet: string } & More>;
+  readonly routeTables: Record<string, { main?: boolean; routes: RouteDraft[] } & More>;
+  readonly instances: Record<string, { subnet: string } & More>;
+}
+
+interface RouteDraft {
+  readonly destination: string;
+  readonly target: string;
+}
+
+interface ClusterDraft extends More {
+  vpc: string;
+  readonly cni: Record<string, string>;
+  readonly nodes: Record<string, { subnet: string } & More>;
+  readonly pins: Record<string, { node: string } & More>;
+}
+
+interface PodDraft {
+  readonly name: string;
+  readonly ports: readonly ({ containerPort: number } & More)[];
+  readonly annotations: Record<string, string>;
+  readonly hostNetwork: boolean;
+}
+
+export type Edit = (draft: Draft) => void;
+export type Feature = fc.Arbitrary<Edit>;
+
+/** One of what is there. */
+export const pick = fc.nat({ max: 59 });
+
+export function picked<Item>(items: readonly Item[], number: number): Item {
+  const item = items[number % items.length];
+  if (item === undefined) throw new Error('there is nothing to pick from');
+  return item;
+}
+
+/** True once in so many times; made smaller, it is false. */
+const rarely = (times: number): fc.Arbitrary<boolean> =>
+  fc.nat({ max: times - 1 }).map((number) => number === times - 1);
+
+const ZONES = ['az-1', 'az-2'];
+
+/** `10.0.1.0/24` and on, in two zones. */
+const subnets: Feature = fc.integer({ min: 2, max: 4 }).map((count) => ({ vpc }) => {
+  for (let index = 0; index < count; index += 1) {
+    vpc.subnets[`subnet-${index + 1}`] = {
+      cidr: `10.0.${index + 1}.0/24`,
+      az: picked(ZONES, index),
+    };
+  }
+});
+
+const internetGateway: Feature = rarely(6).map((isMissing) => ({ vpc }) => {
+  if (!isMissing) vpc.internetGateway = 'igw';
+});
+
+const natGateways: Feature = fc
+  .array(fc.record({ subnet: pick, deleted: rarely(5), isPrivate: rarely(5) }), { maxLength: 2 })
+  .map((all) => ({ vpc }) => {
+    all.forEach(({ subnet, deleted, isPrivate }, index) => {
+      vpc.natGateways[`nat-${index + 1}`] = {
+        subnet: picked(Object.keys(vpc.subnets), subnet),
+        ...(isPrivate ? { connectivity: 'private' } : { elasticIp: `203.0.113.${50 + index}` }),
+        ...(deleted ? { deleted } : {}),
+      };
+    });
+  });
+
+const PORTS = [80, 8080, 5432];
+
+const instances: Feature = fc
+  .array(
+    fc.record({
+      subnet: pick,
+      isPublic: fc.boolean(),
+      ports: fc.subarray(PORTS),
+      forwards: rarely(4),
+      hasSecondary: rarely(5),
+      hasSecondCard: rarely(5),
+      second: pick,
+    }),
+    { minLength: 2, maxLength: 5 },
+  )
+  .map((all) => ({ vpc }) => {
+    all.forEach((one, index) => {
+      const subnet = picked(Object.keys(vpc.subnets), one.subnet);
+      // A further ENI is of the same zone.
+      const near = Object.keys(vpc.subnets).filter(
+        (name) => vpc.subnets[name]?.az === vpc.subnets[subnet]?.az,
+      );
+      const second = picked(near, one.second);
+      const host = 10 + index;
+      const addressIn = (name: string, last: number): string =>
+        (vpc.subnets[name]?.cidr ?? '').replace(/\.0\/\d+$/, `.${last}`);
+      vpc.instances[`i-${index + 1}`] = {
+        subnet,
+        address: addressIn(subnet, host),
+        ports: one.ports,
+        ...(one.isPublic ? { elasticIp: `203.0.113.${host}` } : {}),
+        ...(one.forwards ? { sourceDestCheck: false } : {}),
+        ...(one.hasSecondary ? { secondaryAddresses: [addressIn(subnet, 100 + host)] } : {}),
+        ...(one.hasSecondCard
+          ? {
+              interfaces: [
+                {
+                  subnet: second,
+                  address: addressIn(second, 200 + index),
+                  ...(one.forwards ? { sourceDestCheck: false } : {}),
+                },
+              ],
+            }
+          : {}),
+      };
+    });
+  });
+
+const BLOCKS_WITHOUT_SNAT = ['198.51.100.0/24', '203.0.113.0/24'];
+
+const cluster: Feature = fc
+  .record({
+    nodes: fc.array(fc.record({ subnet: pick, isPublic: rarely(3) }), { maxLength: 2 }),
+    externalSnat: fc.boolean(),
+    excluded: fc.subarray(BLOCKS_WITHOUT_SNAT),
+    pods: fc.array(
+      fc.record({
+        node: pick,
+        onSecondEni: rarely(3),
+        ports: fc.subarray(PORTS),
+        speaksUdp: fc.boolean(),
+        hostNetwork: rarely(5),
+        fails: rarely(6),
+      }),
+      { maxLength: 3 },
+    ),
+  })
+  .map((drawn) => ({ vpc, cluster: { nodes, pins, cni }, pods }) => {
+    drawn.nodes.forEach(({ subnet, isPublic }, index) => {
+      nodes[`node-${index + 1}`] = {
+        subnet: picked(Object.keys(vpc.subnets), subnet),
+        ...(isPublic ? { elasticIp: `203.0.113.${30 + index}` } : {}),
+      };
+    });
+    if (drawn.nodes.length === 0) return;
+    cni['AWS_VPC_K8S_CNI_EXTERNALSNAT'] = String(drawn.externalSnat);
+    cni['AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS'] = drawn.excluded.join(',');
+    drawn.pods.forEach((one, index) => {
+      const name = `pod-${index + 1}`;
+      // Two on the network of one node must not listen on one port.
+      const shift = one.hostNetwork ? 20_000 + 100 * index : 0;
+      const ports = one.ports.map((port) => ({ containerPort: port + shift }));
+      const udp = { containerPort: 53 + shift, protocol: 'UDP' };
+      pins[`pod/${name}`] = {
+        node: picked(Object.keys(nodes), one.node),
+        ...(one.onSecondEni && !one.hostNetwork ? { eni: 'eth1' } : {}),
+      };
+      pods.push({
+        name,
+        ports: one.speaksUdp ? [...ports, udp] : ports,
+        annotations: one.fails ? { 'hoplab.io/fails': 'true' } : {},
+        hostNetwork: one.hostNetwork,
+      });
+    });
+  });
+
+const internetHosts: Feature = fc
+  .array(fc.subarray([80, 443]), { minLength: 1, maxLength: 2 })
+  .map((all) => ({ internet }) => {
+    // In two blocks, so that a route may lead to one alone.
+    all.forEach((ports, index) => {
+      internet[`host-${index + 1}`] = { address: `198.51.100.${10 + 128 * index}`, ports };
+    });
+  });
+
+/** 0.0.0.0/0 first, then parts of the internet, then the subnets, which are more specific than `local`. */
+const routeTables: Feature = fc
+  .record({
+    tables: fc.array(
+      fc.record({
+        hasMain: fc.boolean(),
+        routes: fc.array(fc.record({ destination: pick, target: pick }), { maxLength: 3 }),
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
+    associations: fc.array(pick, { minLength: 4, maxLength: 4 }),
+  })
+  .map(({ tables, associations }) => ({ vpc }) => {
+    const own = Object.values(vpc.subnets).map(({ cidr }) => cidr);
+    const outside = ['0.0.0.0/0', '0.0.0.0/0', '198.51.100.0/25', '198.51.100.128/25'];
+    const gateways = vpc.internetGateway === undefined ? [] : [vpc.internetGateway];
+    const cards = [
+      ...Object.keys(vpc.natGateways).map((name) => `nat/${name}`),
+      ...Object.keys(vpc.instances).map((name) => `instance/${name}`),
+    ];
+    // Routes inside the VPC lead to what is there.
+    const inside = cards.filter((one) => vpc.natGateways[one.slice(4)]?.['deleted'] !== true);
+    tables.forEach(({ hasMain, routes }, index) => {
+      const written: RouteDraft[] = [];
+      for (const { destination: number, target } of routes) {
+        const destination = picked([...outside, ...own], number);
+        if (written.some((one) => one.destination === destination)) continue;
+        const targets = own.includes(destination)
+          ? inside
+          : [...gateways, ...gateways, ...cards, 'blackhole'];
+        if (targets.length > 0) written.push({ destination, target: picked(targets, target) });
+      }
+      const isMain = hasMain && Object.values(vpc.routeTables).every(({ main }) => main !== true);
+      vpc.routeTables[`table-${index + 1}`] = {
+        ...(isMain ? { main: true } : {}),
+        routes: written,
+      };
+    });
+    const names = Object.keys(vpc.routeTables);
+    Object.values(vpc.subnets).forEach((subnet, index) => {
+      // Of those there is one more than tables: a subnet may be left to the main one.
+      const name = picked([...names, ''], associations[index] ?? 0);
+      if (name !== '') subnet.routeTable = name;
+    });
+  });
+
+/** In this order: each may refer to what those before it brought. */
+const FEATURES: readonly Feature[] = [
+  subnets,
+  internetGateway,
+  natGateways,
+  instances,
+  cluster,
+  internetHosts,
+  routeTables,
+];
+
+export const randomLab: fc.Arbitrary<RandomLab> = fc.tuple(...FEATURES).map((edits) => {
+  const draft: Draft = {
+    vpc: { cidr: '10.0.0.0/16', subnets: {}, natGateways: {}, routeTables: {}, instances: {} },
+    cluster: { vpc: 'main', cni: {}, nodes: {}, pins: {} },
+    internet: {},
+    pods: [],
+  };
+  for (const edit of edits) edit(draft);
+  return write(draft);
+});
+
+function write({ vpc, cluster: { nodes, ...cluster }, internet, pods }: Draft): RandomLab {
+  const hasNodes = Object.keys(nodes).length > 0;
+  const lab = {
+    vpcs: { main: vpc },
+    ...(hasNodes ? { cluster: { ...cluster, nodes } } : {}),
+    internet,
+  };
+  const manifests = pods.map(({ name, ports, annotations, hostNetwork }) => ({
+    apiVersion: 'v1',
+    kind: 'Pod',
+    metadata: { name, annotations },
+    spec: { hostNetwork, containers: [{ name: 'main', image: 'none', ports }] },
+  }));
+  return {
+    lab: stringify(lab),
+    manifests: manifests.map((one) => stringify(one)).join('---\n'),
+  };
+}
