@@ -11,7 +11,7 @@
 
 import type { SourceRef } from '../base/diagnostic.ts';
 import type { Ipv4 } from '../base/ip.ts';
-import type { Cloud, Thing } from '../cloud.ts';
+import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
 import { sourceAddress } from './leave.ts';
 import { declaredAt, findListener, whyNobodyListens } from './listen.ts';
 import { placeOf } from './places.ts';
@@ -29,6 +29,8 @@ export interface Question {
   readonly dontFragment?: boolean;
   /** The request is HTTP, which a server that fails resets; without, the connection is all that is asked. */
   readonly http?: boolean;
+  /** The request is to a name, which the sender's DNS server is asked for first. */
+  readonly byName?: boolean;
 }
 
 /** As a probe sees it: the verdicts of observe/probe-spec.ts, which the model does not look at. */
@@ -60,6 +62,9 @@ const VERDICT_OF_ERROR: Partial<Record<Code, PredictedVerdict>> = {
   TTL_EXCEEDED: 'unreachable',
 };
 
+/** @see RFC 1035 4.2 */
+const DNS_PORT = 53;
+
 /** What every thing here begins with, and most of the world: Linux's default. */
 const FIRST_TTL = 64;
 
@@ -75,6 +80,11 @@ export function judge(cloud: Cloud, question: Question): Judgement {
     isFragmented: false,
   });
   request.pass(from.reference);
+  const vpc = question.byName === true ? vpcOfThing(cloud, from) : undefined;
+  if (vpc?.enableDnsSupport === false) {
+    const because = `enableDnsSupport of VPC "${vpc.name}" is false: nobody there answers what a name leads to`;
+    return judgement('timeout', 'NO_DNS', request, { because, at: vpc.at });
+  }
   const end = travel(request, sender);
   if (end.at === 'lost') {
     return judgement(VERDICT_OF_ERROR[end.code] ?? 'timeout', end.code, request, {
@@ -129,6 +139,18 @@ function answerOf(place: Place, question: Question, request: Traveller): Answer 
     because: `${question.from.reference} reaches ${place.reference}${way}`,
     at: request.route,
   };
+  if (place.kind === 'resolver') {
+    // A connection is all that a probe can ask of it: what it sends is no DNS message, and no answer is due.
+    if (protocol === 'tcp' && port === DNS_PORT && question.http !== true) return reachable;
+    const because = `the DNS server of ${place.reference} answers DNS messages on port ${DNS_PORT} and nothing else`;
+    return {
+      verdict: 'timeout',
+      code: 'NOT_LISTENING',
+      by: place.reference,
+      because,
+      at: place.vpc.at,
+    };
+  }
   if (protocol === 'icmp') return reachable;
   const at = declaredAt(place);
   const listener = findListener(place, protocol, port);

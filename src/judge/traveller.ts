@@ -36,6 +36,8 @@ export type Place =
   | { readonly kind: 'node'; readonly reference: string; readonly node: Node }
   | { readonly kind: 'instance'; readonly reference: string; readonly instance: Instance }
   | { readonly kind: 'nat'; readonly reference: string; readonly gateway: NatGateway }
+  /** The Amazon DNS server, an address of the VPC's router. */
+  | { readonly kind: 'resolver'; readonly reference: string; readonly vpc: Vpc }
   | { readonly kind: 'host'; readonly reference: string; readonly host: InternetHost };
 
 /** In the manner of AWS Reachability Analyzer's explanation codes. */
@@ -43,6 +45,7 @@ export type Code =
   | 'REACHABLE'
   | 'NOT_LISTENING'
   | 'SERVER_FAILS'
+  | 'NO_DNS'
   | 'NO_ROUTE_TO_DESTINATION'
   | 'ROUTE_BLACKHOLE'
   | 'ROUTING_LOOP'

@@ -132,8 +132,7 @@ t.test('NAT-03 a connection that was silent for too long is forgotten and reset'
       { until: /203\.0\.113\.50: ICMP/ },
       async () => {
         await lab.poll(
-          async () =>
-            lab.out('nat/nat', 'conntrack -L -p tcp --dst 198.51.100.10 2>/dev/null'),
+          async () => lab.out('nat/nat', 'conntrack -L -p tcp --dst 198.51.100.10 2>/dev/null'),
           (entries) => entries === '',
         );
         t.strictSame([await idle.say(), await podIdle.say()], ['reset', 'reset']);
