@@ -12,8 +12,8 @@
  *
  * @fidelity same - addresses, out of reach of security groups and ACLs, EC2's names both ways, both VPC attributes
  *   (both default to true here; AWS's default for enableDnsHostnames in a VPC that one makes oneself is false);
- *   simplified - the names of us-east-1, IP names only, answers are not to be cached (TTL 0), the limit lets 100 packets
- *   come at once; not built - private hosted zones, Resolver endpoints and rules
+ *   simplified - the names of us-east-1, IP names only, every address of the VPC's blocks has one, given to somebody or
+ *   not, answers are not to be cached (TTL 0), the limit lets 100 packets come at once; not built - private hosted zones, Resolver endpoints and rules
  * @see https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html "Amazon DNS server", "DNS hostnames for
  *   EC2 instances", "DNS attributes for your VPC", "DNS quotas"
  * @see https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-naming.html "Types of EC2 hostnames"
@@ -21,7 +21,7 @@
 
 import { because } from '../base/because.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
-import { type Cidr, type Ipv4, ipv4, nth } from '../base/ip.ts';
+import { type Cidr, contains, type Ipv4, ipv4, nth, parseIpv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { DNS_PORT, type NameRecord, nameServer, resolvConf } from '../kernel/name-server.ts';
@@ -44,6 +44,7 @@ type NamedVpc = ResolverVpc & { readonly interfaces: readonly NetworkInterface[]
 
 const LINK_LOCAL = ipv4('169.254.169.253');
 /** Of us-east-1, which has no region in it. */
+const PRIVATE_PREFIX = 'ip-';
 const PRIVATE_DOMAIN = 'ec2.internal';
 const PUBLIC_DOMAIN = 'compute-1.amazonaws.com';
 
@@ -54,20 +55,16 @@ export function resolverAddresses(vpc: Pick<ResolverVpc, 'cidrs'>): [Ipv4, Ipv4]
   return [nth(primary, 2), LINK_LOCAL];
 }
 
-/** The names of a VPC's addresses as its own resolver has them: those of pods too, which are addresses of an ENI. */
-export function namesInside(vpc: NamedVpc): NameRecord[] {
-  const all = vpc.interfaces.flatMap((eni) => eni.addresses.map(({ address }) => address));
-  return [
-    ...all.map((address) => ({ name: `ip-${dashed(address)}.${PRIVATE_DOMAIN}`, address })),
-    ...publicAddresses(vpc).map(({ elastic, address }) => ({
-      name: publicName(elastic),
-      address,
-      alsoOf: elastic,
-    })),
-  ];
+/** The public names as the VPC's own resolver has them. */
+function namesInside(vpc: NamedVpc): NameRecord[] {
+  return publicAddresses(vpc).flatMap(({ elastic, address }) => [
+    // First, so that the address leads back to it.
+    { name: privateName(address), address },
+    { name: publicName(elastic), address, alsoOf: elastic },
+  ]);
 }
 
-/** The names of a VPC's addresses as everybody else has them. */
+/** The public names as everybody else has them. */
 export function namesOutside(vpc: NamedVpc): NameRecord[] {
   return publicAddresses(vpc).map(({ elastic }) => ({
     name: publicName(elastic),
@@ -82,6 +79,31 @@ function publicAddresses(vpc: NamedVpc): { elastic: Ipv4; address: Ipv4 }[] {
       elastic === undefined ? [] : [{ elastic, address }],
     ),
   );
+}
+
+/**
+ * What a name of EC2's leads to: `inside` is the VPC of who asks, `others` are those whose names are public to it. The
+ * private domain may be left out, as every program in a VPC searches it.
+ */
+export function lookUpEc2Name(
+  name: string,
+  inside: NamedVpc | undefined,
+  others: readonly NamedVpc[],
+): Ipv4 | undefined {
+  const numbers = /^ip-(\d+)-(\d+)-(\d+)-(\d+)(?:\.ec2\.internal)?$/.exec(name)?.slice(1, 5);
+  const address = parseIpv4(numbers?.join('.') ?? '');
+  if (address !== undefined) {
+    return inside?.cidrs.some((block) => contains(block, address)) === true ? address : undefined;
+  }
+  const names = [
+    ...(inside === undefined ? [] : namesInside(inside)),
+    ...others.filter((vpc) => vpc !== inside).flatMap(namesOutside),
+  ];
+  return names.find((one) => one.name === name)?.address;
+}
+
+function privateName(address: Ipv4): string {
+  return `${PRIVATE_PREFIX}${dashed(address)}.${PRIVATE_DOMAIN}`;
 }
 
 function publicName(address: Ipv4): string {
@@ -150,7 +172,11 @@ export function planResolver(
           connectedRoute: true,
         }) as const,
     ),
-    ...nameServer(netns, [...namesInside(vpc), ...needs.elsewhere]),
+    ...nameServer(
+      netns,
+      [...namesInside(vpc), ...needs.elsewhere],
+      vpc.cidrs.map((block) => ({ block, prefix: PRIVATE_PREFIX, domain: PRIVATE_DOMAIN })),
+    ),
     { kind: 'nft-table', ...table },
     { kind: 'nft-set', ...table, type: 'counter', set: COUNTER, body: '' },
     {

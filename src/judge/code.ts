@@ -5,6 +5,7 @@ export type Code =
   | 'REACHABLE'
   | 'NOT_LISTENING'
   | 'SERVER_FAILS'
+  | 'NO_DNS'
   | 'NO_ROUTE_TO_DESTINATION'
   | 'ROUTE_BLACKHOLE'
   | 'ROUTING_LOOP'
@@ -24,6 +25,7 @@ export type Code =
 export const REMEDY: Readonly<Partial<Record<Code, string>>> = {
   NOT_LISTENING: 'let it listen: a containerPort of the pod, or "ports" of the instance or host',
   SERVER_FAILS: "take the pod's annotation hoplab.io/fails away",
+  NO_DNS: 'set enableDnsSupport: true on the VPC',
   NO_ROUTE_TO_DESTINATION: 'give the route table a route whose destination holds the address',
   ROUTE_BLACKHOLE: 'point the route at a target that exists',
   ROUTING_LOOP: 'point the route past the thing that it comes from',

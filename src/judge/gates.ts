@@ -26,6 +26,7 @@ export function passGates(
   from: NetworkInterface | undefined,
   to: NetworkInterface | undefined,
 ): Lost | undefined {
+  if (traveller.isBeforeTheGates) return undefined;
   const edge = from?.subnet.name !== to?.subnet.name;
   return (
     (from === undefined ? undefined : passGroups(traveller, vpc, from, 'egress')) ??

@@ -12,7 +12,7 @@
 import type { PortRange } from '../aws/ip-permission.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
 import type { Ipv4 } from '../base/ip.ts';
-import type { Cloud, Thing } from '../cloud.ts';
+import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
 import { type Code, REMEDY } from './code.ts';
 import { sourceAddress } from './leave.ts';
 import { declaredAt, findListener, whyNobodyListens } from './listen.ts';
@@ -31,6 +31,8 @@ export interface Question {
   readonly dontFragment?: boolean;
   /** The request is HTTP, which a server that fails resets; without, the connection is all that is asked. */
   readonly http?: boolean;
+  /** The request is to a name, which the sender's DNS server is asked for first. */
+  readonly byName?: boolean;
 }
 
 /** What Linux chooses a source port from that nobody asks for. @see ip(7) ip_local_port_range */
@@ -81,6 +83,9 @@ const VERDICT_OF_ERROR: Partial<Record<Code, PredictedVerdict>> = {
   TTL_EXCEEDED: 'unreachable',
 };
 
+/** @see RFC 1035 4.2 */
+const DNS_PORT = 53;
+
 /** What every thing here begins with, and most of the world: Linux's default. */
 const FIRST_TTL = 64;
 
@@ -100,6 +105,11 @@ export function judge(cloud: Cloud, question: Question): Judgement {
     isFragmented: false,
   });
   request.pass(from.reference);
+  const vpc = question.byName === true ? vpcOfThing(cloud, from) : undefined;
+  if (vpc?.enableDnsSupport === false) {
+    const because = `enableDnsSupport of VPC "${vpc.name}" is false: nobody there answers what a name leads to`;
+    return judgement('timeout', 'NO_DNS', request, { because, at: vpc.at });
+  }
   const end = travel(request, sender);
   if (end.at === 'lost') {
     return judgement(VERDICT_OF_ERROR[end.code] ?? 'timeout', end.code, request, {
@@ -176,6 +186,18 @@ function answerOf(place: Place, question: Question, request: Traveller): Answer 
     because: `${question.from.reference} reaches ${place.reference}${way}`,
     at: request.route,
   };
+  if (place.kind === 'resolver') {
+    // A connection is all that a probe can ask of it: what it sends is no DNS message, and no answer is due.
+    if (protocol === 'tcp' && port === DNS_PORT && question.http !== true) return reachable;
+    const because = `the DNS server of ${place.reference} answers DNS messages on port ${DNS_PORT} and nothing else`;
+    return {
+      verdict: 'timeout',
+      code: 'NOT_LISTENING',
+      by: place.reference,
+      because,
+      at: place.vpc.at,
+    };
+  }
   if (protocol === 'icmp') return reachable;
   const at = declaredAt(place);
   const listener = findListener(place, protocol, port);

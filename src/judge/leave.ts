@@ -39,6 +39,9 @@ export function leave(traveller: Traveller, place: Place): Stage {
     }
     case 'nat':
       throw new Error(`${place.reference} sends nothing of its own`);
+    case 'resolver':
+      traveller.isBeforeTheGates = true;
+      return { at: 'local', vpc: place.vpc, from: undefined };
     case 'host':
       return traveller.setOut(INTERNET_MTU_BYTES, own) ?? { at: 'internet' };
   }
@@ -57,6 +60,8 @@ export function sourceAddress(place: Place, destination: Ipv4): Ipv4 {
     }
     case 'nat':
       return place.gateway.eni.addresses[0].address;
+    case 'resolver':
+      throw new Error(`${place.reference} asks nobody`);
     case 'host':
       return place.host.address;
   }

@@ -29,6 +29,7 @@ export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
     case 'nat':
       return onNatGateway(traveller, place.reference, place.gateway);
     case 'pod':
+    case 'resolver':
     case 'host':
       throw new Error(`${place.reference} has no ENI`);
   }

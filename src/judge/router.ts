@@ -6,7 +6,7 @@ import { lookup, type VpcRoute } from '../aws/route-table.ts';
 import { reservedFor } from '../aws/subnet.ts';
 import type { Vpc } from '../aws/vpc.ts';
 import { contains, type Ipv4 } from '../base/ip.ts';
-import { gatewayReference, hasAddress, known, vpcOf } from './places.ts';
+import { gatewayReference, hasAddress, isOwn, known, resolverPlace, vpcOf } from './places.ts';
 import { lost, type Stage, type Traveller } from './traveller.ts';
 
 export function route(traveller: Traveller, eni: NetworkInterface): Stage {
@@ -20,6 +20,12 @@ export function route(traveller: Traveller, eni: NetworkInterface): Stage {
     );
   }
   const vpc = vpcOf(traveller.cloud, eni);
+  // Whatever the route tables and the subnets say, and out of reach of security groups and network ACLs.
+  const resolver = resolverPlace(vpc);
+  if (vpc.enableDnsSupport && isOwn(resolver, destination)) {
+    traveller.story.push(`${destination} is the DNS server of VPC "${vpc.name}"`);
+    return { at: 'arrived', place: resolver };
+  }
   const { routeTable, name } = eni.subnet;
   const table = known(vpc.routeTables.get(routeTable), `route table ${routeTable}`);
   const found = lookup(table, vpc.cidrs, (block) => contains(block, destination));

@@ -44,6 +44,8 @@ export type Place =
   | { readonly kind: 'node'; readonly reference: string; readonly node: Node }
   | { readonly kind: 'instance'; readonly reference: string; readonly instance: Instance }
   | { readonly kind: 'nat'; readonly reference: string; readonly gateway: NatGateway }
+  /** The Amazon DNS server, an address of the VPC's router. */
+  | { readonly kind: 'resolver'; readonly reference: string; readonly vpc: Vpc }
   | { readonly kind: 'host'; readonly reference: string; readonly host: InternetHost };
 
 export interface Arrived {
@@ -115,6 +117,8 @@ export class Traveller {
   /** Set where the verdict hangs on something that the model does not know: a port that is chosen on the way. */
   depends: string | undefined;
   packet: Packet;
+  /** Made by the VPC's router itself, behind whose back the gates stand. */
+  isBeforeTheGates = false;
   /** How many took one off the time to live. */
   hops = 0;
   /** The last declared route that it took. */

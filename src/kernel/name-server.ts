@@ -9,7 +9,7 @@
  */
 
 import { sha256Hex } from '../base/hash.ts';
-import type { Ipv4 } from '../base/ip.ts';
+import type { Cidr, Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { inNetns } from './command.ts';
 import { DIGEST_VARIABLE } from './server.ts';
@@ -23,10 +23,21 @@ export interface NameRecord {
   readonly alsoOf?: Ipv4;
 }
 
+/** A name for each address of a block, made of its four numbers: `ip-10-0-3-10.ec2.internal`, and back. */
+export interface NamedBlock {
+  readonly block: Cidr;
+  readonly prefix: string;
+  readonly domain: string;
+}
+
 /** @see RFC 1035 4.2 */
 export const DNS_PORT = 53;
 
-export function nameServer(netns: NetnsName, records: readonly NameRecord[]): KernelObject[] {
+export function nameServer(
+  netns: NetnsName,
+  records: readonly NameRecord[],
+  blocks: readonly NamedBlock[] = [],
+): KernelObject[] {
   const name = `dnsmasq-${netns}`;
   const path = `/run/hoplab/${name}.conf`;
   const pidFile = `/run/hoplab/${name}.pid`;
@@ -41,6 +52,7 @@ export function nameServer(netns: NetnsName, records: readonly NameRecord[]): Ke
     'no-resolv',
     // Every domain is its own: what it does not know is NXDOMAIN; without, it would be REFUSED.
     'local=/#/',
+    ...blocks.map(({ block, prefix, domain }) => `synth-domain=${domain},${block},${prefix}`),
     ...records.map((record) => `host-record=${record.name},${record.address}`),
     ...records.flatMap(({ alsoOf, name: target }) =>
       alsoOf === undefined ? [] : [`ptr-record=${reverseName(alsoOf)},${target}`],

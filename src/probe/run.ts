@@ -78,6 +78,7 @@ export async function runGroup(
       destination: request.destination,
       port: request.port,
       http: request.kind === 'http',
+      byName: request.isByName,
       ...(probe.fragment ? {} : { dontFragment: true, sizeBytes: (probe.size ?? 56) + 28 }),
     });
     const reached = evidence.path.at(-1) === judgement.path.at(-1);
