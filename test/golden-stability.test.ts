@@ -18,6 +18,10 @@ for (const name of builtInLabs()) {
       .map(({ planned }) => `${planned.because.concept} ${planned.because.thing}`);
 
   t.test(`${name}: one pod more changes no other object`, async (t) => {
+    if (loadText(text).cloud.cluster === undefined) {
+      t.pass('without a cluster nobody runs a pod');
+      return;
+    }
     for (let index = 0; index < 8; index += 1) {
       const pod = `apiVersion: v1\nkind: Pod\nmetadata: { name: more-${index} }\nspec: { containers: [{ name: c }] }\n`;
       t.strictSame(touched([...text.manifests, { file: 'more.yaml', text: pod }]), []);
