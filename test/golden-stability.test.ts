@@ -14,7 +14,9 @@ for (const name of builtInLabs()) {
   const before = loadText(text).state;
   const touched = (manifests: typeof text.manifests, sets: readonly string[] = []): string[] =>
     diff(before, loadText({ ...text, manifests }, sets).state)
-      .filter(({ action, planned }) => action !== 'add' && !SHARED.includes(planned.because.concept))
+      .filter(
+        ({ action, planned }) => action !== 'add' && !SHARED.includes(planned.because.concept),
+      )
       .map(({ planned }) => `${planned.because.concept} ${planned.because.thing}`);
 
   t.test(`${name}: one pod more changes no other object`, async (t) => {
