@@ -53,7 +53,7 @@ export async function parse(split: SplitWords, version: string): Promise<Invocat
 
 const FLAGS = [
   ...['--lab', '--set', '--json', '--verbose', '--all', '--every', '--format', '--help'],
-  ...['--path', '--write', '--count', '--duration'],
+  ...['--path', '--write', '--count', '--duration', '--follow', '--since', '--number'],
 ];
 
 /** yargs' message in our words, with the nearest flag where one was misspelt. */
