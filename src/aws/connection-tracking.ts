@@ -20,6 +20,7 @@ import type { Because } from '../base/because.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import type { NftChain, NftSet } from '../kernel/state.ts';
+import { logged } from './drop-log.ts';
 
 /** The table in the VPC's netns that holds security groups and network ACLs. */
 export const GATES = { family: 'inet', table: 'vpc' } as const;
@@ -36,12 +37,9 @@ export const OPEN_TO_ALL = { ingress: 'ingress-is-open', egress: 'egress-is-open
 /** Neighbours whose connections are always tracked, by the address and the MAC of their ENI. */
 export const ALWAYS_TRACKED = { address: 'always-tracked-address', mac: 'always-tracked-mac' };
 
-/** How many packets' reasons are written down with how much of each; see drop-log.ts. */
-const LOG_GROUP = 1;
-
 /** The statements that deny: the reason goes to the log of drops, and the packet nowhere. */
 export function deny(reason: string): string {
-  return `log prefix "${reason}" group ${LOG_GROUP} snaplen 128 queue-threshold 1 counter drop`;
+  return `${logged(reason)} counter drop`;
 }
 
 /** More than any lab opens; AWS's own depends on the instance type and is not published. */

@@ -226,6 +226,45 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
         });
       },
     )
+    .command(
+      USAGE.drops,
+      'the packets that were denied, and which rule denied them',
+      (y) =>
+        which(y)
+          .option('follow', {
+            alias: 'f',
+            type: 'boolean',
+            default: false,
+            describe: 'go on with those that are denied from now on',
+          })
+          .option('since', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'not those of longer ago: 10s',
+          })
+          .option('number', {
+            alias: 'n',
+            type: 'number',
+            default: 50,
+            requiresArg: true,
+            describe: 'at most so many lines',
+          })
+          .epilogue(
+            [
+              'Equal packets, retransmissions for example, are one line with their number; with -f each is a line.',
+              'With --json -f each packet is one JSON document on a line of its own.',
+            ].join('\n'),
+          ),
+      (args) => {
+        found({
+          verb: 'drops',
+          follow: args.follow,
+          since: args.since,
+          number: args.number,
+          lab: args.lab,
+        });
+      },
+    )
     .command(USAGE.verify, 'hold the kernel as it stands against the plan', which, (args) => {
       found({ verb: 'verify', lab: args.lab });
     })

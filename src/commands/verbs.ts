@@ -37,6 +37,7 @@ export type Verb =
       readonly lab: string | undefined;
     }
   | CaptureVerb
+  | DropsVerb
   | {
       readonly verb: 'plan';
       readonly lab: string;
@@ -81,6 +82,17 @@ export interface CaptureVerb {
   readonly lab: string | undefined;
 }
 
+export interface DropsVerb {
+  readonly verb: 'drops';
+  /** Goes on with what is denied from now on. */
+  readonly follow: boolean;
+  /** Not what was denied longer ago: `10s`. */
+  readonly since: string | undefined;
+  /** How many lines at most. */
+  readonly number: number;
+  readonly lab: string | undefined;
+}
+
 export const PLAN_FORMATS = ['text', 'sh', 'json'] as const;
 export type PlanFormat = (typeof PLAN_FORMATS)[number];
 
@@ -103,6 +115,7 @@ export const USAGE = {
   exec: 'exec <thing>',
   shell: 'shell [thing]',
   capture: 'capture [places..]',
+  drops: 'drops',
   verify: 'verify',
   repair: 'repair',
   plan: 'plan <lab>',
@@ -133,4 +146,7 @@ export const VALUES_OF_FLAG: Readonly<Record<string, number>> = {
   '-c': 1,
   '--count': 1,
   '--duration': 1,
+  '--since': 1,
+  '-n': 1,
+  '--number': 1,
 };

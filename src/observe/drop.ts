@@ -134,7 +134,7 @@ function directionOf(word: string | undefined): 'ingress' | 'egress' {
 export function renderDecision({ decision, reason }: Pick<Drop, 'decision' | 'reason'>): string {
   switch (decision.kind) {
     case 'sg':
-      return `sg/${decision.groups.join(',')} ${decision.direction}`;
+      return `${decision.groups.map((group) => `sg/${group}`).join(',')} ${decision.direction}`;
     case 'acl':
       return `acl/${decision.acl} ${decision.direction} rule ${decision.rule}`;
     case 'source-dest-check':

@@ -3,6 +3,7 @@
 import { type Cloud, findThing } from '../cloud.ts';
 import type { NetnsName } from '../base/names.ts';
 import type { Judgement } from '../judge/judge.ts';
+import { renderDecision } from '../observe/drop.ts';
 import type { ProbeSpec } from '../observe/probe-spec.ts';
 import type { Evidence } from './evidence.ts';
 import type { Outcome } from './outcome.ts';
@@ -70,6 +71,14 @@ export function findDifferences(
     found.push(
       `blocked by: expected ${expect.blockedBy}, ${judgement.by ?? 'nothing'} by the model`,
     );
+  }
+
+  // What the model names must be what the kernel's own log names; routes and gateways write no log.
+  const denied = [...new Set(evidence.denied.map(renderDecision))];
+  const isLogged = judgement.by !== undefined && /^(sg|acl)\//.test(judgement.by);
+  if (isLogged && judgement.depends === undefined && !denied.includes(judgement.by)) {
+    const logSays = denied.length === 0 ? 'no denial' : denied.join(', ');
+    found.push(`the model says that ${judgement.by} stops it, the log of drops says ${logSays}`);
   }
 
   // Where the model can't know, nothing is held against it.

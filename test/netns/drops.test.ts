@@ -164,6 +164,103 @@ t.test('every reason that a rule gives is understood', async (t) => {
   });
 });
 
+t.test('drops shows what was denied, with names, and where the rule stands', async (t) => {
+  await withLab(t, { lab: CHECKED }, async (lab) => {
+    t.match(await lab.cli('drops'), { exitCode: 0, stdout: 'nothing was denied\n', stderr: '' });
+    const line = 'socat -u - TCP4:10.0.2.10:80,connect-timeout=1.4,sourceport=45000';
+    await lab.in('instance/client', line);
+    await spoof(lab, 'instance/client', '10.0.1.20');
+    const { exitCode, stdout } = await lab.cli('drops');
+    t.equal(exitCode, 0);
+    t.strictSame(stdout.replaceAll(/\d\d:\d\d:\d\d\.\d{3}/g, 'HH:MM:SS.mmm').split('\n'), [
+      'TIME          DENIED BY                     PACKET             FROM                                 TO',
+      'HH:MM:SS.mmm  ENI source/destination check  tcp                10.0.1.10:45000 instance/client  ->  10.0.2.10:80 instance/server  2 times',
+      'HH:MM:SS.mmm  ENI source/destination check  icmp echo-request  10.0.9.9                         ->  10.0.1.20 instance/twin',
+      '3 packets denied',
+      '  look: npx hoplab exec vpc/main -- nft list chain bridge fabric from-eni',
+      '  look: npx hoplab exec vpc/main -- nft list chain bridge fabric to-eni',
+      '',
+    ]);
+    const json = JSON.parse((await lab.cli('drops', '--json', '-n', '1')).stdout) as object;
+    t.match(json, {
+      ...{ lab: lab.name, denied: 3, lost: 0 },
+      drops: [
+        {
+          ...{ protocol: 'icmp', icmpType: 'echo-request', source: '10.0.9.9', sourceName: null },
+          ...{ destination: '10.0.1.20', destinationName: 'instance/twin', count: 1 },
+          ...{ decision: { kind: 'source-dest-check' }, deniedBy: 'source/destination check' },
+        },
+      ],
+    });
+    t.equal((await lab.cli('drops', '--since', '1ms')).stdout, 'nothing was denied\n');
+    t.match((await lab.cli('drops', '--since', '5m', '-n', '1')).stdout, '3 packets denied; ');
+    t.match((await lab.cli('drops', '--since', 'soon')).stderr, 'error[not-a-duration]');
+    await lab.sh('kill -9 $(cat /run/hoplab/drop-log.pid)');
+    const silent = await lab.cli('drops');
+    t.equal(
+      silent.stderr,
+      `nobody writes the log of denied packets: npx hoplab verify -l ${lab.name}\n`,
+    );
+    t.match(silent.stdout, '3 packets denied', 'what was written stays');
+  });
+});
+
+t.test('drops -f goes on until somebody ends it, and leaves nothing inside', async (t) => {
+  await withLab(t, { lab: CHECKED }, async (lab) => {
+    const tails = async (): Promise<string> =>
+      (await lab.sh('grep -l "^tail" /proc/[0-9]*/cmdline')).stdout;
+    const ask = async (number: number): Promise<string> => {
+      const port = 45_000 + number;
+      await lab.in(
+        'instance/client',
+        `socat -u - TCP4:10.0.2.10:80,connect-timeout=0.1,sourceport=${port}`,
+      );
+      return `10.0.1.10:${port} instance/client -> 10.0.2.10:80 instance/server`;
+    };
+    const before = await ask(0);
+    const live = lab.start('drops', '-f');
+    await lab.poll(
+      async () => live.stderr(),
+      (text) => text.includes('listening'),
+    );
+    const first = await ask(1);
+    await lab.poll(
+      async () => live.stdout(),
+      (text) => text.includes(first),
+    );
+    // A log that was moved aside is followed all the same, for it goes on under its name.
+    await lab.sh(`mv ${DROP_LOG} ${DROP_LOG}.old; kill $(cat /run/hoplab/drop-log.pid)`);
+    await lab.repair();
+    const second = await ask(2);
+    const seen = await lab.poll(
+      async () => live.stdout(),
+      (text) => text.includes(second),
+    );
+    t.match(seen, /^[\d:.]+ {2}ENI source\/destination check {2}tcp 10\.0\.1\.10:45001 .*\n/);
+    t.match(seen, second);
+    t.notMatch(seen, before);
+    t.not(await tails(), '');
+    t.equal(await live.end('SIGINT'), 0);
+    t.equal(await lab.poll(tails, (text) => text === ''), '');
+
+    const json = lab.start('drops', '-f', '--since', '5m', '--json');
+    const lines = await lab.poll(
+      async () => json.stdout(),
+      (text) => text.split('\n').length > 3,
+    );
+    t.strictSame(
+      lines
+        .trim()
+        .split('\n')
+        .map((line) => (JSON.parse(line) as Drop).sourcePort),
+      [45_000, 45_001, 45_002],
+    );
+    t.not(await tails(), '');
+    await json.end('SIGKILL');
+    t.equal(await lab.poll(tails, (text) => text === ''), '', 'nothing inside outlives it');
+  });
+});
+
 t.test('the log is bounded, and what it could not keep up with is counted', async (t) => {
   await withLab(t, { lab: LAB }, async (lab) => {
     await lab.out('vpc/main', deny('udp dport 53', 'NACL clients ingress (rule 90)'));
