@@ -113,7 +113,8 @@ function ours(): Map<number, string> {
 }
 
 /** What goes on while a lab is up: its two outer processes, its servers. */
-const LASTING = /^(unshare --|sleep infinity|haproxy -D|perl \/run\/hoplab|sh .*sandbox-init)/;
+const LASTING =
+  /^(unshare --|sleep infinity|haproxy -D|perl \/run\/hoplab|dnsmasq -C|sh .*sandbox-init)/;
 
 async function poll<Answer>(
   ask: () => Promise<Answer> | Answer,

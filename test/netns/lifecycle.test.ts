@@ -145,7 +145,7 @@ for ns in $(ls /run/netns | sort); do
     nsenter --net=/run/netns/$ns cat /proc/sys/net/$key
   done
 done
-cat /etc/hosts
+grep -r . /etc/netns | sort
 `;
 
 function normalized(dump: string): string[] {
@@ -210,7 +210,6 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/netns /run/lock /run/hoplab /run/etc
 cp -a /etc/. /run/etc/ 2>/dev/null || :
 mount --bind /run/etc /etc
-rm -f /etc/hosts
 ip link set lo up
 sh ${script}
 sh ${join(directory, 'dump.sh')} 2>&1

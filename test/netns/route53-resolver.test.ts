@@ -2,6 +2,7 @@
 
 import t from 'tap';
 
+import { probe } from '../../src/pipeline.ts';
 import { renderDrift } from '../../src/report/drift.ts';
 import { edit, pods, type TestLab, withLab } from '../support/with-lab.ts';
 
@@ -343,6 +344,43 @@ t.test('programs ask the DNS server, and nothing else tells them names', async (
       'pod-c',
       'web',
     ]);
+  });
+});
+
+const PROBES = `
+probes:
+  by-public-name:
+    from: pod/a
+    http: http://${PUBLIC_NAME}/
+    expect: { status: 200, answeredBy: instance/web, sourceSeen: 10.0.3.50 }
+  by-public-name-from-outside:
+    from: internet/example.com
+    http: http://${PUBLIC_NAME}/
+    expect: { status: 200, answeredBy: instance/web }
+  by-private-name:
+    from: pod/b
+    http: http://ip-10-0-0-10/
+    expect: { status: 200, answeredBy: instance/web }
+  the-server-itself: { from: pod/a, tcp: '10.0.0.2:53', expect: { verdict: allowed } }
+  its-other-address: { from: pod/b, tcp: '169.254.169.253:53', expect: { verdict: allowed } }
+  no-ping: { from: pod/a, ping: 10.0.0.2, expect: { verdict: timeout } }
+experiments:
+  off:
+    with: { vpcs.main.enableDnsSupport: false }
+    probes:
+      by-name: { from: instance/web, http: example.com, expect: { verdict: timeout } }
+      by-address: { from: instance/web, http: 198.51.100.10, expect: { status: 200 } }
+      the-server-itself: { from: pod/a, tcp: '10.0.0.2:53', expect: { verdict: timeout } }
+      its-other-address: { from: pod/b, tcp: '169.254.169.253:53', expect: { verdict: timeout } }
+`;
+
+t.test('probes by name, and of the DNS server, are seen as they are predicted', async (t) => {
+  await withLab(t, { ...INPUT, lab: LAB + PROBES }, async (lab) => {
+    const silent = { step: (): void => undefined, note: (): void => undefined };
+    const groups = await probe(lab.lab, await lab.sandbox(), [], silent);
+    const results = groups.flatMap((group) => group.results);
+    t.equal(results.length, 10);
+    for (const { name, differences } of results) t.strictSame(differences, [], name);
   });
 });
 

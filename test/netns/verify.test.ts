@@ -227,8 +227,29 @@ const BREAKS: readonly Break[] = [
   {
     what: 'a file of the sandbox',
     where: undefined,
-    line: "echo '1.2.3.4 nonsense' >/tmp/hosts.$$ && cp /tmp/hosts.$$ /run/h && rm /tmp/hosts.$$ && mv /run/h /etc/hosts",
-    says: ['✗ lab: file /etc/hosts has another content'],
+    line: 'echo nameserver 1.2.3.4 >/etc/netns/pod-a/resolv.conf',
+    says: ['✗ vpc/main: file /etc/netns/pod-a/resolv.conf has another content'],
+  },
+  {
+    what: 'a file of the sandbox, gone with its directory',
+    where: undefined,
+    line: 'rm -r /etc/netns/pod-a',
+    says: ['✗ vpc/main: file /etc/netns/pod-a/resolv.conf is gone'],
+  },
+  {
+    what: 'an address of a loopback',
+    where: 'vpc/main',
+    line: 'ip addr del 169.254.169.253/32 dev lo && ip addr add 10.9.9.9/32 dev lo',
+    says: [
+      '✗ vpc/main: address 169.254.169.253/32 dev lo is gone',
+      '✗ vpc/main: an address more: 10.9.9.9/32 dev lo',
+    ],
+  },
+  {
+    what: 'a DNS server, killed',
+    where: undefined,
+    line: 'kill -9 $(cat /run/hoplab/dnsmasq-vpc-main.pid)',
+    says: ['✗ vpc/main: the server dnsmasq-vpc-main does not run'],
   },
   {
     what: 'links, routes, rules, chains and tables that nobody planned',
