@@ -64,7 +64,7 @@ t.test('a reason is a decision, and has a name', async (t) => {
     [
       'SG web,base egress (no rule)',
       { kind: 'sg', groups: ['web', 'base'], direction: 'egress' },
-      'sg/web,base egress',
+      'sg/web,sg/base egress',
     ],
     [
       'NACL private egress (rule 90)',
