@@ -7,6 +7,7 @@
  */
 
 import type { NetnsName } from '../base/names.ts';
+import { BOUND_FILES } from './name-server.ts';
 import { DIGEST_VARIABLE } from './server.ts';
 import type { KernelState } from './state.ts';
 
@@ -87,9 +88,14 @@ cd /proc/sys && grep -Hs . ${SOCKET_FILES.join(' ')} "$@"
 
 /** What belongs to no namespace. A server is known by what its process was started with, not by its pid file alone. */
 function readSandbox(planned: KernelState): string[] {
-  return [...planned.values()].flatMap(({ object }) => {
+  const bound: string[] = [];
+  const lines = [...planned.values()].flatMap(({ object }) => {
     if (object.kind === 'file') {
       const { path } = object;
+      if (path.startsWith(BOUND_FILES)) {
+        bound.push(path);
+        return [];
+      }
       // The line end that comes after the content belongs to the section that follows.
       return [`[ ! -e ${path} ] || { printf '\\036file %s\\n' ${path}; cat ${path}; echo; }`];
     }
@@ -100,4 +106,17 @@ function readSandbox(planned: KernelState): string[] {
     }
     return [];
   });
+  // One for each namespace, so without a process for each.
+  return [
+    ...lines,
+    ...(bound.length === 0 ? [] : [`for file in ${bound.join(' ')}; do`, ...READ_BOUND_FILE]),
+  ];
 }
+
+const READ_BOUND_FILE = [
+  '  [ -e "$file" ] || continue',
+  `  printf '\\036file %s\\n' "$file"`,
+  `  while IFS= read -r line; do printf '%s\\n' "$line"; done <"$file"`,
+  '  echo',
+  'done',
+];
