@@ -270,10 +270,15 @@ export const randomLab: fc.Arbitrary<RandomLab> = fc.tuple(...FEATURES).map((edi
   return write(draft);
 });
 
+function isEmpty(part: unknown): boolean {
+  return typeof part === 'object' && part !== null && Object.keys(part).length === 0;
+}
+
 function write({ vpc, cluster: { nodes, ...cluster }, internet, pods }: Draft): RandomLab {
   const hasNodes = Object.keys(nodes).length > 0;
   const lab = {
-    vpcs: { main: vpc },
+    // Shorter to read without what there is none of.
+    vpcs: { main: Object.fromEntries(Object.entries(vpc).filter(([, part]) => !isEmpty(part))) },
     ...(hasNodes ? { cluster: { ...cluster, nodes } } : {}),
     internet,
   };
