@@ -208,6 +208,8 @@ each_command() {
   need ping iputils-ping iputils iputils-ping iputils
   need curl curl curl curl curl
   need haproxy haproxy haproxy haproxy haproxy
+  need dnsmasq dnsmasq-base dnsmasq dnsmasq dnsmasq
+  need dig bind9-dnsutils bind-utils bind-tools bind
   need socat socat socat socat socat
   need ethtool ethtool ethtool ethtool ethtool
   need ipset ipset ipset ipset ipset

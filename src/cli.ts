@@ -68,6 +68,8 @@ async function run(invocation: Invocation): Promise<number> {
       return (await import('./commands/inspect.ts')).inspect(invocation, terminal);
     case 'probe':
       return (await import('./commands/probe.ts')).probe(invocation, terminal);
+    case 'why':
+      return (await import('./commands/why.ts')).why(invocation, terminal);
     case 'matrix':
       return (await import('./commands/matrix.ts')).matrix(invocation, terminal);
     case 'exec':
@@ -86,6 +88,8 @@ async function run(invocation: Invocation): Promise<number> {
       return (await import('./commands/repair.ts')).repair(invocation, terminal);
     case 'capture':
       return (await import('./commands/capture.ts')).capture(invocation, terminal);
+    case 'drops':
+      return (await import('./commands/drops.ts')).drops(invocation, terminal);
     case 'graph':
       return (await import('./commands/graph.ts')).graph(invocation, terminal);
     case 'doctor':

@@ -20,6 +20,7 @@ import {
 } from './base/ip.ts';
 import { type NetnsName } from './base/names.ts';
 import { findByReference, renderReference } from './base/reference.ts';
+import { CLUSTER_SECURITY_GROUPS } from './eks/cluster-security-group.ts';
 import {
   type Node,
   type NodeGround,
@@ -77,7 +78,8 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
   const book = new AddressBook(diagnostics);
   const grounds = new Map<string, VpcGround>();
   for (const [name, spec] of Object.entries(file.vpcs)) {
-    const ground = resolveVpcGround(name, spec, where.in('vpcs', name), diagnostics);
+    const implied = file.cluster?.vpc === name ? CLUSTER_SECURITY_GROUPS : {};
+    const ground = resolveVpcGround(name, spec, implied, where.in('vpcs', name), diagnostics);
     grounds.set(name, ground);
   }
   const internetHosts = Object.entries(file.internet).map(([name, spec]) =>
@@ -351,6 +353,15 @@ export function addressMappings(vpc: Vpc): AddressMapping[] {
     eni.addresses.flatMap(({ address, elastic }) =>
       elastic === undefined ? [] : [{ public: elastic, private: address, thing: eni.thing }],
     ),
+  );
+}
+
+/** The VPC that an endpoint is in; undefined for what is in none, and for what runs no programs of its own. */
+export function vpcOfThing(cloud: Cloud, { kind, netns }: Thing): Vpc | undefined {
+  if (kind === 'pod' || kind === 'node') return cloud.vpcs.get(cloud.cluster?.vpc ?? '');
+  if (kind !== 'instance') return undefined;
+  return [...cloud.vpcs.values()].find((vpc) =>
+    [...vpc.instances.values()].some((instance) => instance.netns === netns),
   );
 }
 

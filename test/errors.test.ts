@@ -31,6 +31,7 @@ const NOT_FROM_FILES: Readonly<Record<string, string>> = {
   'capture-path': 'named on the command line (src/commands/capture-places.ts)',
   'no-such-interface': 'named on the command line (src/commands/capture-places.ts)',
   'cannot-write': 'named on the command line (src/host/output.ts)',
+  'not-a-port': 'written on the command line (src/commands/matrix.ts)',
   'lab-name-taken': 'needs a lab that is up (src/pipeline.ts, checkDirectory)',
 };
 

@@ -18,8 +18,11 @@ for (const name of builtInLabs()) {
   t.test(`golden/${name}.plan.txt is how lab ${name} is built`, async (t) => {
     const { state } = load(name);
     const script = renderScript(commandsFor(EMPTY, state).commands);
-    // A file of its own, and no part of the plan.
-    const text = script.replace(readPrograms().responder, '# src/host/responder.pl\n');
+    // Files of their own, and no part of the plan.
+    const { responder, dropLog } = readPrograms();
+    const text = script
+      .replace(responder, '# src/host/responder.pl\n')
+      .replace(dropLog, '# src/host/drop-log.pl\n');
     matchGolden(t, text, join(GOLDEN, `${name}.plan.txt`), 'commands');
   });
 }

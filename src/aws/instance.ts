@@ -25,7 +25,12 @@ import {
   type NetworkInterface,
   planPrimaryLink,
 } from './network-interface.ts';
-import { DEFAULT_SECURITY_GROUP } from './security-group.ts';
+import {
+  DEFAULT_SECURITY_GROUP,
+  resolveGroupsOfEni,
+  type SecurityGroup,
+  securityGroupsSchema,
+} from './security-group.ts';
 import { type AddressBook, type AddressSources, findSubnet, type Subnet } from './subnet.ts';
 
 const InterfaceSpec = z.strictObject({
@@ -39,6 +44,7 @@ const InterfaceSpec = z.strictObject({
     .boolean()
     .describe('Off for what forwards for others: a firewall, a NAT instance')
     .default(true),
+  securityGroups: securityGroupsSchema.default([DEFAULT_SECURITY_GROUP]),
 });
 
 export const InstanceSpec = InterfaceSpec.extend({
@@ -78,7 +84,11 @@ export function pinInstance(
 }
 
 export function resolveInstance(
-  vpc: { name: string; subnets: ReadonlyMap<string, Subnet> },
+  vpc: {
+    name: string;
+    subnets: ReadonlyMap<string, Subnet>;
+    securityGroups: ReadonlyMap<string, SecurityGroup>;
+  },
   name: string,
   spec: z.output<typeof InstanceSpec>,
   needs: AddressSources,
@@ -118,7 +128,12 @@ export function resolveInstance(
           ...one.secondaryAddresses.map((other) => ({ address: other, elastic: undefined })),
         ],
         sourceDestCheck: one.sourceDestCheck,
-        securityGroups: [DEFAULT_SECURITY_GROUP],
+        securityGroups: resolveGroupsOfEni(
+          vpc,
+          one.securityGroups,
+          at.in('securityGroups'),
+          diagnostics,
+        ),
         at: where.keyAt(),
       }),
     );

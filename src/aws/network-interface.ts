@@ -21,7 +21,7 @@ import {
   type NftElement,
   type NftSet,
 } from '../kernel/state.ts';
-import { EGRESS_OF, INGRESS_OF, gateData, GATES } from './security-group.ts';
+import { logged } from './drop-log.ts';
 import type { Subnet } from './subnet.ts';
 
 /** Jumbo frames inside a VPC. @see EC2 User Guide, network_mtu.html "Jumbo frames (9001 MTU)" */
@@ -77,10 +77,6 @@ export function planNetworkInterface(vpc: NetnsName, eni: NetworkInterface): Fra
     { kind: 'bridge-port', netns: vpc, link: port, bridge },
     { kind: 'fdb-entry', netns: vpc, link: port, mac: eni.mac },
   );
-  fragment.add(as(why, 'its gate of the security groups (egress)'), {
-    ...gate(vpc, EGRESS_OF, eni.mac),
-    data: gateData(eni.securityGroups, 'egress'),
-  });
   if (!eni.sourceDestCheck) {
     fragment.add(
       as(why, 'its exemption from the source/destination check'),
@@ -113,10 +109,6 @@ export function planNetworkInterface(vpc: NetnsName, eni: NetworkInterface): Fra
       as(why, `${address} in the source/destination check`),
       fabricElement(vpc, ASSIGNED, `${eni.mac} . ${address}`),
     );
-    fragment.add(as(why, `the gate of the security groups for ${address} (ingress)`), {
-      ...gate(vpc, INGRESS_OF, address),
-      data: gateData(eni.securityGroups, 'ingress'),
-    });
   }
   return fragment;
 }
@@ -157,13 +149,11 @@ export function linkAddress(
 const FABRIC = { family: 'bridge', table: 'fabric' } as const;
 const ASSIGNED = 'assigned';
 const NO_CHECK = 'nocheck';
+/** What the log of denied packets says of the check. */
+const CHECK = 'ENI source/destination check';
 
 function fabricElement(netns: NetnsName, set: string, element: string): NftElement {
   return { kind: 'nft-element', netns, ...FABRIC, set, element };
-}
-
-function gate(netns: NetnsName, set: string, element: string): NftElement {
-  return { kind: 'nft-element', netns, ...GATES, set, element };
 }
 
 /**
@@ -198,7 +188,7 @@ export function planFabric(vpc: NetnsName, routerMac: string, why: Because): Fra
         'meta pkttype { broadcast, multicast } counter drop comment "no broadcast, no multicast in a VPC"',
         `ether saddr . ip saddr @${ASSIGNED} goto to-router`,
         `ether saddr @${NO_CHECK} goto to-router`,
-        'counter drop comment "source/destination check: source"',
+        `${logged(CHECK)} counter drop comment "source/destination check: source"`,
       ],
     },
     {
@@ -218,7 +208,7 @@ export function planFabric(vpc: NetnsName, routerMac: string, why: Because): Fra
         'ether type != ip accept',
         `ether daddr . ip daddr @${ASSIGNED} accept`,
         `ether daddr @${NO_CHECK} accept`,
-        'counter drop comment "source/destination check: destination"',
+        `${logged(CHECK)} counter drop comment "source/destination check: destination"`,
       ],
     },
   );

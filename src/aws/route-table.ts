@@ -166,7 +166,9 @@ function destinationProblem(
       hint: 'a route more specific than "local" names a whole subnet',
     };
   }
-  if (target?.kind === 'igw' || target?.kind === 'blackhole') {
+  // AWS refuses such a route to nothing; one whose target is deleted later stays, as a blackhole.
+  const isNothing = target?.kind === 'blackhole' && target.was === undefined;
+  if (target?.kind === 'igw' || isNothing) {
     return {
       what: `${destination} is a subnet of this VPC, and its route leads ${target.kind === 'igw' ? 'to the internet gateway' : 'nowhere'}`,
       hint: 'a route more specific than "local" leads to an ENI or a NAT gateway',

@@ -33,6 +33,9 @@ import { linkSysctl, sysctl } from '../kernel/sysctl.ts';
 import { cidrSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
 
+/** The network ACL of a subnet that names none. */
+export const DEFAULT_NETWORK_ACL = 'default';
+
 export const SubnetSpec = z.strictObject({
   cidr: cidrSchema.describe("A block of the VPC's, /16 to /28"),
   az: z.string().describe('The availability zone, like az-1'),
@@ -40,6 +43,10 @@ export const SubnetSpec = z.strictObject({
     .string()
     .describe("The route table's name; without it the VPC's main table")
     .optional(),
+  networkAcl: z
+    .string()
+    .describe("The network ACL's name; without it the VPC's default one")
+    .default(DEFAULT_NETWORK_ACL),
 });
 
 export interface Subnet {
@@ -50,6 +57,7 @@ export interface Subnet {
   readonly az: string;
   /** The explicitly associated route table; the VPC's main one otherwise. */
   readonly routeTable: string;
+  readonly networkAcl: string;
   readonly router: Ipv4;
   readonly bridge: string;
   readonly at: SourceRef;
@@ -84,6 +92,7 @@ export function resolveSubnet(
     cidr,
     az: spec.az,
     routeTable: spec.routeTable ?? mainRouteTable,
+    networkAcl: spec.networkAcl,
     router: nth(cidr, 1),
     bridge: linkName(name),
     at: where.keyAt(),

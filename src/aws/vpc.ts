@@ -34,11 +34,25 @@ import {
   resolveNatGateway,
 } from './nat-gateway.ts';
 import {
+  checkNetworkAcl,
+  type NetworkAcl,
+  NetworkAclSpec,
+  planNetworkAcls,
+  resolveNetworkAcls,
+} from './network-acl.ts';
+import {
   type NetworkInterface,
   planFabric,
   planNetworkInterface,
   VPC_MTU_BYTES,
 } from './network-interface.ts';
+import { resolverInput } from './route53-resolver.ts';
+import {
+  planPrefixList,
+  type PrefixList,
+  PrefixListSpec,
+  resolvePrefixList,
+} from './prefix-list.ts';
 import {
   planRouteTable,
   resolveRouteTable,
@@ -46,7 +60,12 @@ import {
   RouteTableSpec,
   type Targets,
 } from './route-table.ts';
-import { planSecurityGroups } from './security-group.ts';
+import {
+  planSecurityGroups,
+  resolveSecurityGroups,
+  type SecurityGroup,
+  SecurityGroupSpec,
+} from './security-group.ts';
 import {
   type AddressBook,
   type AddressSources,
@@ -65,8 +84,23 @@ export const VpcSpec = z.strictObject({
   internetGateway: nameSchema
     .describe("The name of the VPC's one internet gateway; igw is the usual one")
     .optional(),
+  securityGroups: named(SecurityGroupSpec).describe(
+    'Security groups by name; "default" is there without being declared',
+  ),
+  prefixLists: named(PrefixListSpec).describe('Prefix lists by name: blocks for rules to refer to'),
+  networkAcls: named(NetworkAclSpec).describe(
+    'Network ACLs by name; "default", which allows all, is there without being declared',
+  ),
   natGateways: named(NatGatewaySpec).describe('NAT gateways by name'),
   routeTables: named(RouteTableSpec).describe('Route tables by name; the local routes are implied'),
+  enableDnsSupport: z
+    .boolean()
+    .describe('false: the Amazon DNS server of the VPC does not answer')
+    .default(true),
+  enableDnsHostnames: z
+    .boolean()
+    .describe('false: public addresses have no DNS names')
+    .default(true),
   instances: named(InstanceSpec).describe('EC2 instances that are no worker nodes, by name'),
 });
 
@@ -80,6 +114,12 @@ export interface VpcGround {
   readonly subnets: ReadonlyMap<string, Subnet>;
   readonly internetGateway: InternetGateway | undefined;
   readonly mainRouteTable: string;
+  readonly securityGroups: ReadonlyMap<string, SecurityGroup>;
+  readonly prefixLists: ReadonlyMap<string, PrefixList>;
+  readonly networkAcls: ReadonlyMap<string, NetworkAcl>;
+  /** @see route53-resolver.ts, for both. */
+  readonly enableDnsSupport: boolean;
+  readonly enableDnsHostnames: boolean;
   readonly at: SourceRef;
 }
 
@@ -97,6 +137,7 @@ const IMPLICIT_MAIN = 'main';
 export function resolveVpcGround(
   name: string,
   spec: VpcSpec,
+  impliedGroups: Readonly<Record<string, SecurityGroupSpec>>,
   where: Where,
   diagnostics: Diagnostics,
 ): VpcGround {
@@ -128,6 +169,13 @@ export function resolveVpcGround(
   }
   const mainRouteTable = mains[0]?.[0] ?? IMPLICIT_MAIN;
 
+  const networkAcls = resolveNetworkAcls(
+    name,
+    spec.networkAcls,
+    where.in('networkAcls'),
+    where.keyAt(),
+    diagnostics,
+  );
   const subnets = new Map<string, Subnet>();
   for (const [subnetName, subnetSpec] of Object.entries(spec.subnets)) {
     const at = where.in('subnets', subnetName);
@@ -144,6 +192,13 @@ export function resolveVpcGround(
         suggest(routeTable, Object.keys(spec.routeTables)),
       );
     }
+    checkNetworkAcl(
+      networkAcls,
+      subnetName,
+      subnetSpec.networkAcl,
+      at.at('networkAcl'),
+      diagnostics,
+    );
     const subnet = resolveSubnet(
       { name, cidrs },
       subnetName,
@@ -156,6 +211,22 @@ export function resolveVpcGround(
   }
   checkOverlaps([...subnets.values()], where.in('subnets'), diagnostics);
 
+  const prefixLists = new Map(
+    Object.entries(spec.prefixLists).map(([list, cidrs]) => [
+      list,
+      resolvePrefixList(list, cidrs, where.in('prefixLists', list)),
+    ]),
+  );
+  const securityGroups = resolveSecurityGroups(
+    name,
+    spec.securityGroups,
+    impliedGroups,
+    prefixLists,
+    where.in('securityGroups'),
+    where.keyAt(),
+    diagnostics,
+  );
+
   const igw = spec.internetGateway;
   return {
     name,
@@ -167,6 +238,11 @@ export function resolveVpcGround(
         ? undefined
         : { name: igw, netns: netnsName(igw), vpc: name, at: where.at('internetGateway') },
     mainRouteTable,
+    securityGroups,
+    prefixLists,
+    networkAcls,
+    enableDnsSupport: spec.enableDnsSupport,
+    enableDnsHostnames: spec.enableDnsHostnames,
     at: where.keyAt(),
   };
 }
@@ -280,18 +356,20 @@ export function planVpc(vpc: Vpc): Fragment {
         // The router takes one off; on AWS it is no hop.
         rules: ['-j TTL --ttl-inc 1'],
       },
-      // Nobody talks to the router itself: no ping, no refusal. What it says on its own is ICMP errors.
+      // Nobody talks to the router itself but to its DNS server: no ping, no refusal. What it says on its own is ICMP errors.
       {
         kind: 'iptables-chain',
         netns,
         table: 'filter',
         chain: 'INPUT',
         policy: 'DROP',
-        rules: ['-i lo -j ACCEPT'],
+        rules: ['-i lo -j ACCEPT', ...resolverInput(vpc, UPLINK)],
       },
     )
     .addAll(planFabric(netns, routerMac, why))
-    .addAll(planSecurityGroups(netns, UPLINK, why));
+    .addAll(planSecurityGroups(netns, vpc, UPLINK, why))
+    .addAll(planNetworkAcls(netns, vpc.networkAcls, [...vpc.subnets.values()], why));
+  for (const list of vpc.prefixLists.values()) fragment.addAll(planPrefixList(netns, list));
   for (const subnet of vpc.subnets.values()) {
     const tableId = tableIds.get(subnet.routeTable) ?? 0;
     fragment.addAll(planSubnet(netns, subnet, { routerMac, tableId, mtuBytes: VPC_MTU_BYTES }));

@@ -25,11 +25,13 @@ const GRAMMAR: Readonly<
   down: { word: 'lab up', flags: ['--all'] },
   ps: { word: 'nothing', flags: [] },
   inspect: { word: 'thing', flags: ['--lab'] },
+  why: { word: 'thing', flags: ['--lab', '--port', '--udp', '--icmp', '--set'] },
   probe: { word: 'probe', flags: ['--every', '--lab'] },
   matrix: { word: 'nothing', flags: ['--from', '--to', '--port', '--all', '--lab'] },
   exec: { word: 'thing', flags: ['--lab'] },
   shell: { word: 'thing', flags: ['--lab'] },
   capture: { word: 'thing', flags: ['--path', '--write', '--count', '--duration', '--lab'] },
+  drops: { word: 'nothing', flags: ['--follow', '--since', '--number', '--lab'] },
   verify: { word: 'nothing', flags: ['--lab'] },
   repair: { word: 'nothing', flags: ['--lab'] },
   plan: { word: 'lab', flags: ['--format', '--set'] },
@@ -100,6 +102,8 @@ function valuesOf(
       return verb === 'graph' ? [...GRAPH_FORMATS] : [...PLAN_FORMATS];
     case '--every':
       return ['1s', '10s'];
+    case '--since':
+      return ['10s', '5m'];
     default:
       return [];
   }

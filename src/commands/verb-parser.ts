@@ -82,6 +82,40 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
       },
     )
     .command(
+      USAGE.why,
+      'what the model says becomes of a request, and what decides: why pod/web instance/db -p 5432',
+      (y) =>
+        which(y)
+          .positional('from', { type: 'string', demandOption: true, describe: 'who asks' })
+          .positional('to', {
+            type: 'string',
+            demandOption: true,
+            describe: 'a thing, an address or a name, with :PORT or without',
+          })
+          .option('port', { alias: 'p', type: 'number', requiresArg: true, describe: 'the port' })
+          .option('udp', { type: 'boolean', default: false, describe: 'UDP instead of TCP' })
+          .option('icmp', { type: 'boolean', default: false, describe: 'a ping' })
+          .option('set', {
+            type: 'string',
+            array: true,
+            default: [] as string[],
+            requiresArg: true,
+            describe: 'PATH=VALUE: what if',
+          }),
+      (args) => {
+        found({
+          verb: 'why',
+          from: args.from,
+          to: args.to,
+          port: args.port,
+          udp: args.udp,
+          icmp: args.icmp,
+          lab: args.lab,
+          set: args.set,
+        });
+      },
+    )
+    .command(
       USAGE.matrix,
       'everybody asks everybody: what is predicted beside what is seen',
       (y) =>
@@ -188,6 +222,45 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
           count: args.count,
           duration: args.duration,
           filter: command,
+          lab: args.lab,
+        });
+      },
+    )
+    .command(
+      USAGE.drops,
+      'the packets that were denied, and which rule denied them',
+      (y) =>
+        which(y)
+          .option('follow', {
+            alias: 'f',
+            type: 'boolean',
+            default: false,
+            describe: 'go on with those that are denied from now on',
+          })
+          .option('since', {
+            type: 'string',
+            requiresArg: true,
+            describe: 'not those of longer ago: 10s',
+          })
+          .option('number', {
+            alias: 'n',
+            type: 'number',
+            default: 50,
+            requiresArg: true,
+            describe: 'at most so many lines',
+          })
+          .epilogue(
+            [
+              'Equal packets, retransmissions for example, are one line with their number; with -f each is a line.',
+              'With --json -f each packet is one JSON document on a line of its own.',
+            ].join('\n'),
+          ),
+      (args) => {
+        found({
+          verb: 'drops',
+          follow: args.follow,
+          since: args.since,
+          number: args.number,
           lab: args.lab,
         });
       },

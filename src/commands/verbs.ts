@@ -20,6 +20,7 @@ export type Verb =
       readonly lab: string | undefined;
       readonly every: string | undefined;
     }
+  | WhyVerb
   | {
       readonly verb: 'matrix';
       readonly from: string | undefined;
@@ -36,6 +37,7 @@ export type Verb =
       readonly lab: string | undefined;
     }
   | CaptureVerb
+  | DropsVerb
   | {
       readonly verb: 'plan';
       readonly lab: string;
@@ -51,6 +53,18 @@ export type Verb =
   | { readonly verb: 'validate'; readonly lab: string; readonly set: readonly string[] }
   | { readonly verb: 'completion'; readonly shell: CompletionShell };
 
+export interface WhyVerb {
+  readonly verb: 'why';
+  readonly from: string;
+  /** A thing, an address, or a name, with or without a port. */
+  readonly to: string;
+  readonly port: number | undefined;
+  readonly udp: boolean;
+  readonly icmp: boolean;
+  readonly lab: string | undefined;
+  readonly set: readonly string[];
+}
+
 export interface CaptureVerb {
   readonly verb: 'capture';
   /** `node/node-1`, `node/node-1:eth1`, … */
@@ -65,6 +79,17 @@ export interface CaptureVerb {
   readonly duration: string | undefined;
   /** What stands behind `--`: a filter as tcpdump takes it. */
   readonly filter: readonly string[];
+  readonly lab: string | undefined;
+}
+
+export interface DropsVerb {
+  readonly verb: 'drops';
+  /** Goes on with what is denied from now on. */
+  readonly follow: boolean;
+  /** Not what was denied longer ago: `10s`. */
+  readonly since: string | undefined;
+  /** How many lines at most. */
+  readonly number: number;
   readonly lab: string | undefined;
 }
 
@@ -85,10 +110,12 @@ export const USAGE = {
   ps: 'ps',
   inspect: 'inspect [thing]',
   probe: 'probe [probes..]',
+  why: 'why <from> <to>',
   matrix: 'matrix',
   exec: 'exec <thing>',
   shell: 'shell [thing]',
   capture: 'capture [places..]',
+  drops: 'drops',
   verify: 'verify',
   repair: 'repair',
   plan: 'plan <lab>',
@@ -113,9 +140,13 @@ export const VALUES_OF_FLAG: Readonly<Record<string, number>> = {
   '--to': 1,
   '--port': 1,
   '--path': 2,
+  '-p': 1,
   '-w': 1,
   '--write': 1,
   '-c': 1,
   '--count': 1,
   '--duration': 1,
+  '--since': 1,
+  '-n': 1,
+  '--number': 1,
 };

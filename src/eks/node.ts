@@ -21,7 +21,7 @@ import {
   type NetworkInterface,
   planPrimaryLink,
 } from '../aws/network-interface.ts';
-import { DEFAULT_SECURITY_GROUP } from '../aws/security-group.ts';
+import { resolveGroupsOfEni, securityGroupsSchema } from '../aws/security-group.ts';
 import { type AddressBook, type AddressSources, findSubnet, type Subnet } from '../aws/subnet.ts';
 import type { VpcGround } from '../aws/vpc.ts';
 import { type PodSpec, podNetns, podReference } from '../k8s/pod.ts';
@@ -31,6 +31,7 @@ import { hostNetns } from '../kernel/netns.ts';
 import { linkSysctl, routerSysctls, sysctl } from '../kernel/sysctl.ts';
 import { ipv4Schema, named } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
+import { CLUSTER_SECURITY_GROUP } from './cluster-security-group.ts';
 import { type InstanceType, instanceType, instanceTypes } from './instance-type.ts';
 import { planSnat } from './snat.ts';
 import {
@@ -52,6 +53,9 @@ export const NodeSpec = z.strictObject({
     .describe('The primary private address; without it one of the subnet’s')
     .optional(),
   elasticIp: ipv4Schema.describe('The public address').optional(),
+  securityGroups: securityGroupsSchema
+    .describe("The security groups of all its ENIs; without this key the cluster's own")
+    .default([CLUSTER_SECURITY_GROUP]),
   labels: z
     .record(z.string(), z.string())
     .describe('Labels beside those that every node has')
@@ -80,6 +84,7 @@ export interface NodeGround {
   readonly instanceType: InstanceType;
   readonly maxEnis: number;
   readonly labels: Readonly<Record<string, string>>;
+  readonly securityGroups: readonly string[];
   readonly spec: z.output<typeof NodeSpec>;
   readonly where: Where;
 }
@@ -137,6 +142,12 @@ export function resolveNodeGround(
       'node.kubernetes.io/instance-type': type.name,
       ...spec.labels,
     },
+    securityGroups: resolveGroupsOfEni(
+      ground,
+      spec.securityGroups,
+      where.in('securityGroups'),
+      diagnostics,
+    ),
     spec,
     where,
   };
@@ -238,7 +249,7 @@ export function resolveNode(
         subnet,
         addresses,
         sourceDestCheck: true,
-        securityGroups: [DEFAULT_SECURITY_GROUP],
+        securityGroups: node.securityGroups,
         at: where.keyAt(),
       }),
     );

@@ -18,7 +18,8 @@ export const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 export const LABS = join(PROJECT, 'labs');
 
 export function readPrograms(): Programs {
-  return { responder: readFileSync(new URL('responder.pl', import.meta.url), 'utf8') };
+  const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
+  return { responder: read('responder.pl'), dropLog: read('drop-log.pl') };
 }
 
 /** The labs that come with the project. */

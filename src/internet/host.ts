@@ -41,7 +41,7 @@ export const INTERNET_NETNS = netnsName('internet');
 const MTU_BYTES = 1500;
 
 /** The router's address towards every host; carriers' space, so that it is nobody's own. */
-const ROUTER_ADDRESS = ipv4('100.64.0.1');
+export const ROUTER_ADDRESS = ipv4('100.64.0.1');
 
 export function resolveInternetHost(
   name: string,
@@ -154,7 +154,6 @@ function planInternetHost(host: InternetHost): Fragment {
     { ...route, netns, destination: cidr(`${ROUTER_ADDRESS}/32`), link: 'eth0', scopeLink: true },
     { ...route, netns, destination: 'default', via: ROUTER_ADDRESS, link: 'eth0' },
     { kind: 'neighbour', netns, link: 'eth0', address: ROUTER_ADDRESS, mac: mac.router },
-    { kind: 'host-name', address, name: host.name },
     ...host.ports.map(
       (port) =>
         ({

@@ -18,15 +18,16 @@ export function goOut(traveller: Traveller, vpc: Vpc, gateway: InternetGateway):
       'IGW_NO_PUBLIC_ADDRESS',
       `${source} comes to ${reference} without a public address: nothing maps it to an Elastic IP`,
       traveller.route,
+      { by: reference },
     );
   }
   const clause = `${reference} maps ${source} to ${mapping.public}`;
   traveller.translate(reference, mapping.public, clause);
   const turned = mappings.find((one) => one.public === destination);
   if (turned === undefined) return { at: 'internet' };
-  traveller.story.push(`${destination} is ${turned.private} of the same VPC`);
+  traveller.tell(`${destination} is ${turned.private} of the same VPC`);
   traveller.redirect(turned.private);
-  return { at: 'local', vpc };
+  return { at: 'local', vpc, from: undefined };
 }
 
 /** One router stands for the internet, and takes one off the time to live. */
@@ -55,9 +56,9 @@ export function crossInternet(traveller: Traveller): Stage {
     if (mapping === undefined) continue;
     const reference = gatewayReference(gateway);
     traveller.pass(reference);
-    traveller.story.push(`${reference} maps ${destination} to ${mapping.private}`);
+    traveller.tell(`${reference} maps ${destination} to ${mapping.private}`);
     traveller.redirect(mapping.private);
-    return { at: 'local', vpc };
+    return { at: 'local', vpc, from: undefined };
   }
   return lost('ADDRESS_NOT_ASSIGNED', `nobody on the internet has ${destination}`);
 }

@@ -4,18 +4,20 @@
  * This is one of three voices that must agree; the others are the planned kernel state and real packets. So nothing
  * here reads a plan, and what AWS and Kubernetes do is said a second time, in their own words.
  *
- * @fidelity simplified - security groups let everything pass, as the only group of today does; a translation at an
- *   internet gateway is made for each packet on its own, and no time-out or limit of a NAT gateway is looked at
+ * @fidelity simplified - one exchange on a quiet network: no time-out, no limit, no state of an earlier connection; an
+ *   ICMP error comes from where it is made to the sender by no rule's leave
  * @see https://docs.aws.amazon.com/vpc/latest/reachability/explanation-codes.html
  */
 
+import type { PortRange } from '../aws/ip-permission.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
 import type { Ipv4 } from '../base/ip.ts';
-import type { Cloud, Thing } from '../cloud.ts';
+import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
+import { type Code, REMEDY } from './code.ts';
 import { sourceAddress } from './leave.ts';
 import { declaredAt, findListener, whyNobodyListens } from './listen.ts';
 import { placeOf } from './places.ts';
-import { type Code, type Place, type Protocol, Traveller } from './traveller.ts';
+import { type Note, type Packet, type Place, type Protocol, Traveller } from './traveller.ts';
 import { travel } from './way.ts';
 
 export interface Question {
@@ -29,7 +31,19 @@ export interface Question {
   readonly dontFragment?: boolean;
   /** The request is HTTP, which a server that fails resets; without, the connection is all that is asked. */
   readonly http?: boolean;
+  /** The request is to a name, which the sender's DNS server is asked for first. */
+  readonly byName?: boolean;
 }
+
+/** What Linux chooses a source port from that nobody asks for. @see ip(7) ip_local_port_range */
+const EPHEMERAL_PORTS: PortRange = { from: 32_768, to: 60_999 };
+const NO_PORT: PortRange = { from: 0, to: 0 };
+/** @see RFC 792 */
+const ICMP = {
+  reply: { type: 0, code: 0 },
+  portUnreachable: { type: 3, code: 3 },
+  request: { type: 8, code: 0 },
+} as const;
 
 /** As a probe sees it: the verdicts of observe/probe-spec.ts, which the model does not look at. */
 export type PredictedVerdict =
@@ -52,8 +66,15 @@ export interface Judgement {
   /** In the manner of Reachability Analyzer's explanation codes. */
   readonly code: Code;
   readonly at?: SourceRef;
-  /** Why the verdict can't be known: it hangs on the source port that is chosen on the way. */
+  /** The object that decides against it: `sg/web ingress`, `acl/private egress rule 90`, `rtb/public`. */
+  readonly by?: string;
+  /** The change that would let it pass. */
+  readonly remedy?: string;
+  /** The verdict hangs on what the model does not know; then any is right. */
   readonly depends?: string;
+  /** What was decided on the way there, and on the way back. */
+  readonly notes: readonly Note[];
+  readonly replyNotes: readonly Note[];
 }
 
 /** Of what is lost on its way, only this is told to the sender, by ICMP. */
@@ -61,6 +82,9 @@ const VERDICT_OF_ERROR: Partial<Record<Code, PredictedVerdict>> = {
   PACKET_TOO_BIG: 'too-big',
   TTL_EXCEEDED: 'unreachable',
 };
+
+/** @see RFC 1035 4.2 */
+const DNS_PORT = 53;
 
 /** What every thing here begins with, and most of the world: Linux's default. */
 const FIRST_TTL = 64;
@@ -72,43 +96,74 @@ export function judge(cloud: Cloud, question: Question): Judgement {
     protocol,
     source: sourceAddress(sender, destination),
     destination,
+    sourcePort: protocol === 'icmp' ? NO_PORT : EPHEMERAL_PORTS,
+    destinationPort: { from: question.port, to: question.port },
+    icmp: ICMP.request,
+    isError: false,
     sizeBytes: question.sizeBytes ?? 0,
     dontFragment: question.dontFragment ?? false,
     isFragmented: false,
   });
   request.pass(from.reference);
+  const vpc = question.byName === true ? vpcOfThing(cloud, from) : undefined;
+  if (vpc?.enableDnsSupport === false) {
+    const because = `enableDnsSupport of VPC "${vpc.name}" is false: nobody there answers what a name leads to`;
+    return judgement('timeout', 'NO_DNS', request, { because, at: vpc.at });
+  }
   const end = travel(request, sender);
   if (end.at === 'lost') {
     return judgement(VERDICT_OF_ERROR[end.code] ?? 'timeout', end.code, request, {
       because: end.because,
       at: end.source,
+      by: end.by,
+      remedy: end.remedy,
     });
   }
 
   const answer = answerOf(end.place, question, request);
   const reached = { sourceSeen: request.packet.source, answeredBy: answer.by };
   if (answer.verdict === 'timeout') {
-    return judgement(answer.verdict, answer.code, request, { ...answer, ...reached });
+    return judgement(answer.verdict, answer.code, request, {
+      because: answer.because,
+      at: answer.at,
+      ...reached,
+    });
   }
   const { source, destination: receiver } = request.packet;
-  const packet = { ...request.packet, source: receiver, destination: source, dontFragment: false };
-  const reply = new Traveller(cloud, { ...packet, isFragmented: false }, request);
+  // A datagram to a closed port is answered by ICMP; of all else the answer is of the same kind.
+  const isError = answer.verdict === 'refused' && protocol === 'udp';
+  const packet: Packet = {
+    protocol: isError ? 'icmp' : protocol,
+    source: receiver,
+    destination: source,
+    sourcePort: request.packet.destinationPort,
+    destinationPort: request.packet.sourcePort,
+    icmp: isError ? ICMP.portUnreachable : ICMP.reply,
+    isError,
+    // An error carries the beginning of what it speaks of. @see RFC 1812 4.3.2.3
+    sizeBytes: isError ? Math.min(576, request.packet.sizeBytes) : request.packet.sizeBytes,
+    dontFragment: false,
+    isFragmented: false,
+  };
+  const reply = new Traveller(cloud, packet, request);
   reply.pass(end.place.reference);
   const back = travel(reply, end.place);
-  const replyPath = reply.path;
   if (back.at === 'lost') {
     return judgement('timeout', back.code, request, {
       ...reached,
-      replyPath,
+      reply,
+      by: back.by,
+      remedy: back.remedy,
       because: `the reply of ${end.place.reference} to ${source} is lost: ${back.because}`,
       at: back.source,
     });
   }
   const ttlOfReply = FIRST_TTL - reply.hops;
   return judgement(answer.verdict, answer.code, request, {
-    ...answer,
+    because: answer.because,
+    at: answer.at,
     ...reached,
-    replyPath,
+    reply,
     ttlOfReply,
   });
 }
@@ -131,6 +186,18 @@ function answerOf(place: Place, question: Question, request: Traveller): Answer 
     because: `${question.from.reference} reaches ${place.reference}${way}`,
     at: request.route,
   };
+  if (place.kind === 'resolver') {
+    // A connection is all that a probe can ask of it: what it sends is no DNS message, and no answer is due.
+    if (protocol === 'tcp' && port === DNS_PORT && question.http !== true) return reachable;
+    const because = `the DNS server of ${place.reference} answers DNS messages on port ${DNS_PORT} and nothing else`;
+    return {
+      verdict: 'timeout',
+      code: 'NOT_LISTENING',
+      by: place.reference,
+      because,
+      at: place.vpc.at,
+    };
+  }
   if (protocol === 'icmp') return reachable;
   const at = declaredAt(place);
   const listener = findListener(place, protocol, port);
@@ -159,16 +226,26 @@ function judgement(
     readonly at: SourceRef | undefined;
     readonly sourceSeen?: Ipv4;
     readonly answeredBy?: string;
-    readonly replyPath?: readonly string[];
+    readonly reply?: Traveller;
     readonly ttlOfReply?: number;
+    readonly by?: string | undefined;
+    readonly remedy?: string | undefined;
   },
 ): Judgement {
-  const { at } = rest;
+  const { at, reply } = rest;
+  const by = rest.by ?? rest.answeredBy;
+  const remedy = rest.remedy ?? REMEDY[code];
+  const depends = request.depends ?? reply?.depends;
   const line = at === undefined ? '' : ` (${at.file}:${at.line})`;
   return {
     verdict,
     path: request.path,
-    replyPath: rest.replyPath ?? [],
+    replyPath: reply?.path ?? [],
+    notes: request.notes,
+    replyNotes: reply?.notes ?? [],
+    ...(verdict === 'allowed' || by === undefined ? {} : { by }),
+    ...(verdict === 'allowed' || remedy === undefined ? {} : { remedy }),
+    ...(depends === undefined ? {} : { depends }),
     sourceSeen: rest.sourceSeen,
     answeredBy: rest.answeredBy,
     ttlOfReply: rest.ttlOfReply,

@@ -11,7 +11,7 @@ import { contains, type Ipv4 } from '../base/ip.ts';
 import type { Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import { clusterCidrs, hasAddress, isOwn, known, nodePlace, podAt, podPlace } from './places.ts';
-import type { Place, Stage, Traveller } from './traveller.ts';
+import { type Place, type Stage, TRANSLATED_PORTS, type Traveller } from './traveller.ts';
 
 export function leave(traveller: Traveller, place: Place): Stage {
   const { destination } = traveller.packet;
@@ -39,6 +39,9 @@ export function leave(traveller: Traveller, place: Place): Stage {
     }
     case 'nat':
       throw new Error(`${place.reference} sends nothing of its own`);
+    case 'resolver':
+      traveller.isBeforeTheGates = true;
+      return { at: 'local', vpc: place.vpc, from: undefined };
     case 'host':
       return traveller.setOut(INTERNET_MTU_BYTES, own) ?? { at: 'internet' };
   }
@@ -57,6 +60,8 @@ export function sourceAddress(place: Place, destination: Ipv4): Ipv4 {
     }
     case 'nat':
       return place.gateway.eni.addresses[0].address;
+    case 'resolver':
+      throw new Error(`${place.reference} asks nobody`);
     case 'host':
       return place.host.address;
   }
@@ -74,7 +79,7 @@ export function toNeighbour(
   const tooBig = traveller.squeeze(podMtu(traveller), `the link to ${place.reference}`);
   if (tooBig !== undefined) return tooBig;
   if (origin === 'passing') traveller.forward();
-  traveller.story.push(`node/${node.name} has ${place.reference} on a link of its own`);
+  traveller.tell(`node/${node.name} has ${place.reference} on a link of its own`);
   traveller.pass(place.reference);
   return { at: 'arrived', place };
 }
@@ -104,7 +109,7 @@ function outOfNode(traveller: Traveller, pod: Pod, node: Node): Stage {
   if (isTranslated(traveller)) {
     const { address } = primary.addresses[0];
     const clause = `node/${node.name} puts its primary address ${address} in the place of the pod's (SNAT of the VPC CNI)`;
-    traveller.translate(`node/${node.name}`, address, clause);
+    traveller.translate(`node/${node.name}`, address, clause, TRANSLATED_PORTS);
     return { at: 'router', eni: primary };
   }
   return { at: 'router', eni: known(pod.eni, `the ENI of ${pod.address}`).interface };

@@ -48,6 +48,8 @@ export function declaredAt(place: Place): SourceRef | undefined {
       return place.instance.at;
     case 'nat':
       return place.gateway.at;
+    case 'resolver':
+      return place.vpc.at;
     case 'host':
       return place.host.at;
   }

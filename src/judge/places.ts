@@ -3,6 +3,7 @@
 import { renderReference } from '../base/reference.ts';
 import type { InternetGateway } from '../aws/internet-gateway.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
+import { resolverAddresses } from '../aws/route53-resolver.ts';
 import type { Vpc } from '../aws/vpc.ts';
 import type { Cidr, Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
@@ -64,6 +65,10 @@ export function nodePlace(node: Node): Place {
   return { kind: 'node', reference: renderReference('node', node.name), node };
 }
 
+export function resolverPlace(vpc: Vpc): Place {
+  return { kind: 'resolver', reference: renderReference('vpc', vpc.name), vpc };
+}
+
 export function hostPlace(host: InternetHost): Place {
   return { kind: 'host', reference: renderReference('internet', host.name), host };
 }
@@ -88,6 +93,8 @@ export function isOwn(place: Place, address: Ipv4): boolean {
       return place.instance.interfaces.some((eni) => hasAddress(eni, address));
     case 'nat':
       return hasAddress(place.gateway.eni, address);
+    case 'resolver':
+      return resolverAddresses(place.vpc).includes(address);
     case 'host':
       return place.host.address === address;
   }

@@ -7,7 +7,7 @@ import type { Node } from '../eks/node.ts';
 import { cardOf, toNeighbour } from './leave.ts';
 import { hasAddress, isOwn, known, ownerOf } from './places.ts';
 import { card } from './router.ts';
-import { lost, type Place, type Stage, type Traveller } from './traveller.ts';
+import { lost, type Place, type Stage, TRANSLATED_PORTS, type Traveller } from './traveller.ts';
 
 export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
   const { destination } = traveller.packet;
@@ -16,6 +16,7 @@ export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
       'SOURCE_DEST_CHECK',
       `${card(eni)} is handed a packet for ${destination}, which is not its own, and its source/destination check is on`,
       eni.at,
+      { by: card(eni) },
     );
   }
   const place = ownerOf(traveller.cloud, eni.netns);
@@ -28,14 +29,14 @@ export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
     case 'nat':
       return onNatGateway(traveller, place.reference, place.gateway);
     case 'pod':
+    case 'resolver':
     case 'host':
       throw new Error(`${place.reference} has no ENI`);
   }
 }
 
 function onNode(traveller: Traveller, place: Place, node: Node): Stage {
-  const original = traveller.remembered(place.reference);
-  if (original !== undefined) traveller.redirect(original);
+  traveller.restore(place.reference);
   const { destination } = traveller.packet;
   if (isOwn(place, destination)) return { at: 'arrived', place };
   // The check of a node's ENI is always on, so that what it was handed is its own or a pod's.
@@ -47,7 +48,7 @@ function onInstance(traveller: Traveller, place: Place, instance: Instance): Sta
   if (isOwn(place, packet.destination)) return { at: 'arrived', place };
   if (isOwn(place, packet.source)) return inCircle(traveller, place.reference);
   traveller.forward();
-  traveller.story.push(`${place.reference} forwards it`);
+  traveller.tell(`${place.reference} forwards it`);
   return { at: 'router', eni: cardOf(instance, packet) };
 }
 
@@ -59,14 +60,14 @@ function onNatGateway(traveller: Traveller, reference: string, gateway: NatGatew
     const what = `${reference} takes no fragments of ${packet.protocol.toUpperCase()}`;
     return lost('NAT_FRAGMENTS', what, gateway.at);
   }
-  const original = traveller.remembered(reference);
-  if (original !== undefined) traveller.redirect(original);
+  if (traveller.restore(reference)) traveller.tell(`${reference} knows the connection`);
   else if (packet.destination === address) {
     const public_ = elastic === undefined ? '' : ` and ${elastic}`;
     return lost(
       'NAT_INBOUND',
       `${reference} lets nobody open a connection inwards: ${address}${public_} takes replies alone`,
       gateway.at,
+      { by: reference },
     );
   } else if (isReply) {
     const what = `${reference} knows no connection that this packet belongs to`;
@@ -74,7 +75,8 @@ function onNatGateway(traveller: Traveller, reference: string, gateway: NatGatew
   } else if (packet.source === address) {
     return inCircle(traveller, reference);
   } else {
-    traveller.translate(reference, address, `${reference} makes ${address} its source`);
+    const clause = `${reference} makes ${address} its source`;
+    traveller.translate(reference, address, clause, TRANSLATED_PORTS);
   }
   traveller.forward();
   return { at: 'router', eni: gateway.eni };

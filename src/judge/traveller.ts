@@ -11,12 +11,14 @@ import type { Instance } from '../aws/instance.ts';
 import type { InternetGateway } from '../aws/internet-gateway.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
 import type { Vpc } from '../aws/vpc.ts';
+import type { PortRange } from '../aws/ip-permission.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import type { Cloud } from '../cloud.ts';
 import type { Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import type { InternetHost } from '../internet/host.ts';
+import { type Code, REMEDY } from './code.ts';
 
 export type Protocol = 'tcp' | 'udp' | 'icmp';
 
@@ -24,6 +26,12 @@ export interface Packet {
   readonly protocol: Protocol;
   readonly source: Ipv4;
   readonly destination: Ipv4;
+  /** Where somebody chooses a port, all that may be chosen. */
+  readonly sourcePort: PortRange;
+  readonly destinationPort: PortRange;
+  readonly icmp: { readonly type: number; readonly code: number };
+  /** An ICMP error, which speaks of another packet. */
+  readonly isError: boolean;
   readonly sizeBytes: number;
   readonly dontFragment: boolean;
   /** Once cut it stays cut: who puts fragments together on the way cuts them again. */
@@ -36,25 +44,9 @@ export type Place =
   | { readonly kind: 'node'; readonly reference: string; readonly node: Node }
   | { readonly kind: 'instance'; readonly reference: string; readonly instance: Instance }
   | { readonly kind: 'nat'; readonly reference: string; readonly gateway: NatGateway }
+  /** The Amazon DNS server, an address of the VPC's router. */
+  | { readonly kind: 'resolver'; readonly reference: string; readonly vpc: Vpc }
   | { readonly kind: 'host'; readonly reference: string; readonly host: InternetHost };
-
-/** In the manner of AWS Reachability Analyzer's explanation codes. */
-export type Code =
-  | 'REACHABLE'
-  | 'NOT_LISTENING'
-  | 'SERVER_FAILS'
-  | 'NO_ROUTE_TO_DESTINATION'
-  | 'ROUTE_BLACKHOLE'
-  | 'ROUTING_LOOP'
-  | 'TTL_EXCEEDED'
-  | 'ADDRESS_NOT_ASSIGNED'
-  | 'SOURCE_DEST_CHECK'
-  | 'IGW_NO_PUBLIC_ADDRESS'
-  | 'PRIVATE_DESTINATION'
-  | 'NAT_INBOUND'
-  | 'NAT_NO_CONNECTION'
-  | 'NAT_FRAGMENTS'
-  | 'PACKET_TOO_BIG';
 
 export interface Arrived {
   readonly at: 'arrived';
@@ -66,6 +58,9 @@ export interface Lost {
   readonly code: Code;
   readonly because: string;
   readonly source: SourceRef | undefined;
+  /** The object that decided: `sg/web ingress`, `acl/private egress rule 90`, `rtb/public`. */
+  readonly by: string | undefined;
+  readonly remedy: string | undefined;
 }
 
 export type Stage =
@@ -74,10 +69,20 @@ export type Stage =
   /** An ENI put it into the VPC: the source check, then the subnet's route table. */
   | { readonly at: 'router'; readonly eni: NetworkInterface }
   /** The VPC's own addresses: whoever has the destination. */
-  | { readonly at: 'local'; readonly vpc: Vpc }
-  /** A route or the VPC's mapping hands it to an ENI. */
-  | { readonly at: 'eni'; readonly eni: NetworkInterface }
-  | { readonly at: 'outwards'; readonly vpc: Vpc; readonly gateway: InternetGateway }
+  | { readonly at: 'local'; readonly vpc: Vpc; readonly from: NetworkInterface | undefined }
+  /** A route or the VPC's mapping hands it to an ENI; `from` an ENI, or else from the internet gateway. */
+  | {
+      readonly at: 'eni';
+      readonly eni: NetworkInterface;
+      readonly vpc: Vpc;
+      readonly from: NetworkInterface | undefined;
+    }
+  | {
+      readonly at: 'outwards';
+      readonly vpc: Vpc;
+      readonly gateway: InternetGateway;
+      readonly from: NetworkInterface;
+    }
   | { readonly at: 'internet' }
   | Arrived
   | Lost;
@@ -88,20 +93,40 @@ interface Translation {
   readonly original: Ipv4;
   readonly translated: Ipv4;
   readonly peer: Ipv4;
+  readonly originalPort: PortRange;
 }
+
+/** What somebody decided about a packet, in the order in which it came by. */
+export interface Note {
+  /** Where the packet was then, as the user names it. */
+  readonly where: string;
+  readonly text: string;
+  readonly at: SourceRef | undefined;
+}
+
+/** From these a NAT gateway and a node that translates choose. @see src/aws/nat-gateway.ts SOURCE_PORTS */
+export const TRANSLATED_PORTS: PortRange = { from: 1024, to: 65_535 };
 
 export class Traveller {
   readonly cloud: Cloud;
   readonly path: string[] = [];
   /** What happened on the way, each a clause of a sentence. */
   readonly story: string[] = [];
+  /** The same, and what the story would be too long with. */
+  readonly notes: Note[] = [];
+  /** Set where the verdict hangs on something that the model does not know: a port that is chosen on the way. */
+  depends: string | undefined;
   packet: Packet;
+  /** Made by the VPC's router itself, behind whose back the gates stand. */
+  isBeforeTheGates = false;
   /** How many took one off the time to live. */
   hops = 0;
   /** The last declared route that it took. */
   route: SourceRef | undefined;
   readonly #request: Traveller | undefined;
   readonly #translations: Translation[] = [];
+  /** The ENIs whose security groups saw this packet, with the addresses that it bore then. */
+  readonly #tracked: { eni: string; source: Ipv4; destination: Ipv4 }[] = [];
 
   /** `request` is what this packet answers, if it does. */
   constructor(cloud: Cloud, packet: Packet, request?: Traveller) {
@@ -118,6 +143,29 @@ export class Traveller {
     if (this.path.at(-1) !== reference) this.path.push(reference);
   }
 
+  tell(clause: string, at?: SourceRef): void {
+    this.story.push(clause);
+    this.note(clause, at);
+  }
+
+  note(text: string, at?: SourceRef): void {
+    this.notes.push({ where: this.path.at(-1) ?? '', text, at });
+  }
+
+  /** An ENI's security groups let it pass, and will let its answer pass. */
+  track(eni: string): void {
+    const { source, destination } = this.packet;
+    this.#tracked.push({ eni, source, destination });
+  }
+
+  isKnownTo(eni: string): boolean {
+    const { source, destination } = this.packet;
+    if (this.#request === undefined) return false;
+    return this.#request.#tracked.some(
+      (one) => one.eni === eni && one.source === destination && one.destination === source,
+    );
+  }
+
   forward(): void {
     this.hops += 1;
   }
@@ -127,22 +175,26 @@ export class Traveller {
   }
 
   /** Replaces the source; the reply to it will find its way back. */
-  translate(by: string, translated: Ipv4, clause: string): void {
-    const { source: original, destination: peer } = this.packet;
-    this.packet = { ...this.packet, source: translated };
+  translate(by: string, translated: Ipv4, clause: string, ports?: PortRange): void {
+    const { source: original, destination: peer, sourcePort: originalPort } = this.packet;
+    const sourcePort = this.packet.protocol === 'icmp' ? originalPort : (ports ?? originalPort);
+    this.packet = { ...this.packet, source: translated, sourcePort };
     if (original === translated) return;
-    this.#translations.push({ by, original, translated, peer });
-    this.story.push(clause);
+    this.#translations.push({ by, original, translated, peer, originalPort });
+    this.tell(clause);
   }
 
-  /** For a reply that comes to who translated its request: whom it is for. */
-  remembered(by: string): Ipv4 | undefined {
+  /** A reply that comes to who translated its request is given back the address and port that the request came with. */
+  restore(by: string): boolean {
     const { source, destination } = this.packet;
-    if (this.#request === undefined) return undefined;
+    if (this.#request === undefined) return false;
     const found = this.#request.#translations.find(
       (one) => one.by === by && one.translated === destination && one.peer === source,
     );
-    return found?.original;
+    if (found === undefined) return false;
+    const { original, originalPort: destinationPort } = found;
+    this.packet = { ...this.packet, destination: original, destinationPort };
+    return true;
   }
 
   /**
@@ -169,6 +221,12 @@ export class Traveller {
   }
 }
 
-export function lost(code: Code, because: string, source?: SourceRef): Lost {
-  return { at: 'lost', code, because, source };
+export function lost(
+  code: Code,
+  because: string,
+  source?: SourceRef,
+  more: { readonly by?: string; readonly remedy?: string } = {},
+): Lost {
+  const { by, remedy = REMEDY[code] } = more;
+  return { at: 'lost', code, because, source, by, remedy };
 }

@@ -1,6 +1,7 @@
 /** From stage to stage, until the packet has arrived or is lost. */
 
 import { crossInternet, goOut } from './beyond.ts';
+import { passGates } from './gates.ts';
 import { leave } from './leave.ts';
 import { receive } from './receive.ts';
 import { deliver, route } from './router.ts';
@@ -39,11 +40,16 @@ function next(traveller: Traveller, stage: Exclude<Stage, Arrived | Lost>): Stag
     case 'router':
       return route(traveller, stage.eni);
     case 'local':
-      return deliver(traveller, stage.vpc);
+      return deliver(traveller, stage.vpc, stage.from);
     case 'eni':
-      return receive(traveller, stage.eni);
+      return (
+        passGates(traveller, stage.vpc, stage.from, stage.eni) ?? receive(traveller, stage.eni)
+      );
     case 'outwards':
-      return goOut(traveller, stage.vpc, stage.gateway);
+      return (
+        passGates(traveller, stage.vpc, stage.from, undefined) ??
+        goOut(traveller, stage.vpc, stage.gateway)
+      );
     case 'internet':
       return crossInternet(traveller);
   }

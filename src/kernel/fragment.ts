@@ -2,14 +2,12 @@
  * How concepts contribute to the kernel state, and how their parts become one.
  *
  * A concept says what it wants; it neither orders nor applies. Some objects grow out of several concepts' parts: a
- * chain of the kernel's own that both the VPC CNI and kube-proxy hook into, the file of host names, the server that
- * answers on every declared port. They contribute such parts, and `mergeFragments` makes the whole.
+ * chain of the kernel's own that both the VPC CNI and kube-proxy hook into, the server that answers on every declared port. They contribute such parts, and `mergeFragments` makes the whole.
  */
 
 import type { Because } from '../base/because.ts';
 import type { Diagnostics } from '../base/diagnostic.ts';
 import { renderBecause } from '../base/because.ts';
-import type { Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { planServers, type Programs, type ServedPort } from './server.ts';
 import {
@@ -31,14 +29,7 @@ export interface IptablesRulePart {
   readonly rule: string;
 }
 
-/** A line of the lab's /etc/hosts. */
-export interface HostNamePart {
-  readonly kind: 'host-name';
-  readonly address: Ipv4;
-  readonly name: string;
-}
-
-export type Part = KernelObject | IptablesRulePart | HostNamePart | ServedPort;
+export type Part = KernelObject | IptablesRulePart | ServedPort;
 
 export interface Contribution {
   readonly part: Part;
@@ -113,12 +104,10 @@ export function mergeFragments(
   };
 
   const rules: { part: IptablesRulePart; because: Because }[] = [];
-  const names: { part: HostNamePart; because: Because }[] = [];
   const servers: { part: ServedPort; because: Because }[] = [];
   for (const { part, because } of fragment.contributions) {
     if (isNothing(part)) continue;
     if (part.kind === 'iptables-rule') rules.push({ part, because });
-    else if (part.kind === 'host-name') names.push({ part, because });
     else if (part.kind === 'served-port') servers.push({ part, because });
     else {
       put(part, because);
@@ -152,18 +141,6 @@ export function mergeFragments(
     );
   }
 
-  const hosts = names
-    .map(({ part }) => `${part.address} ${part.name}`)
-    .sort()
-    .join('\n');
-  put(
-    {
-      kind: 'file',
-      path: '/etc/hosts',
-      content: `127.0.0.1 localhost\n${hosts}${hosts === '' ? '' : '\n'}`,
-    },
-    { concept: 'lab', thing: 'lab', at: undefined },
-  );
   for (const { object, because } of planServers(servers, programs)) put(object, because);
   return objects;
 }

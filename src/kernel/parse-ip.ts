@@ -184,7 +184,8 @@ function onLink(netns: NetnsName, addr: AddrJson, connected: ReadonlySet<string>
     objects.push(unlike === undefined ? port : { ...port, unlike });
   }
   for (const { family, local, prefixlen, broadcast } of addr.addr_info) {
-    if (family !== 'inet' || link === 'lo') continue;
+    // The one that `lo` has as soon as it is up.
+    if (family !== 'inet' || local === '127.0.0.1') continue;
     const address = local as Ipv4;
     objects.push({
       kind: 'address',

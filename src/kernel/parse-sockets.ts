@@ -1,4 +1,4 @@
-/** What `/proc/net/tcp` and `/proc/net/udp` say: the ports that somebody listens on. */
+/** What `/proc/net/tcp`, `udp` and `netfilter/nfnetlink_log` say: the ports and groups that somebody listens on. */
 
 /** TCP_LISTEN; a UDP socket that takes datagrams from anybody is in TCP_CLOSE. @see linux/include/net/tcp_states.h */
 const STATE = { tcp: '0A', udp: '07' } as const;
@@ -10,4 +10,9 @@ export function parseSockets(protocol: 'tcp' | 'udp', lines: readonly string[]):
     if (state !== STATE[protocol]) return [];
     return [`${protocol} ${Number.parseInt(local.slice(local.indexOf(':') + 1), 16)}`];
   });
+}
+
+/** `nflog 1`: the groups of rules that log which a process has bound. @see linux/net/netfilter/nfnetlink_log.c seq_show */
+export function parseLogGroups(lines: readonly string[]): string[] {
+  return lines.map((line) => `nflog ${Number.parseInt(line, 10)}`);
 }

@@ -12,7 +12,7 @@ import { type LinkRead, parseIp } from './parse-ip.ts';
 import { parseIptables } from './parse-iptables.ts';
 import { parseNft } from './parse-nft.ts';
 import type { ReadTexts } from './parse-sections.ts';
-import { parseSockets } from './parse-sockets.ts';
+import { parseLogGroups, parseSockets } from './parse-sockets.ts';
 import { SOCKET_FILES } from './read-script.ts';
 import { DIGEST_VARIABLE } from './server.ts';
 import {
@@ -25,6 +25,7 @@ import {
   linkKey,
   objectKey,
   type Planned,
+  type Sysctl,
   type Veth,
   type VethEnd,
 } from './state.ts';
@@ -61,18 +62,23 @@ export function readBack(texts: ReadTexts, planned: KernelState): KernelState {
       netns,
       new Map([...files].map(([path, lines]) => [path, lines.join('\n')] as const)),
     );
-    const [tcp = [], udp = []] = SOCKET_FILES.map((path) => files.get(path) ?? []);
-    ports.set(netns, new Set([...parseSockets('tcp', tcp), ...parseSockets('udp', udp)]));
+    const [tcp = [], udp = [], groups = []] = SOCKET_FILES.map((path) => files.get(path) ?? []);
+    const listening = [...parseSockets('tcp', tcp), ...parseSockets('udp', udp)];
+    ports.set(netns, new Set([...listening, ...parseLogGroups(groups)]));
   }
   for (const object of cables(links, planned)) {
     put(object, ownerOf(object.kind === 'veth' ? object.ends[1].netns : object.netns));
   }
+  // A link that comes again brings its own sysctls with it, also those that not every kernel has.
+  const linksRead = new Set(links.map(({ netns, link }) => linkKey(netns, link)));
+  const mayHave = ({ netns, link }: Sysctl): boolean =>
+    link === undefined ? sysctls.has(netns) : linksRead.has(linkKey(netns, link));
   // What is looked for only where it is planned.
   for (const { object, because: why } of planned.values()) {
     if (object.kind === 'sysctl') {
       const value = sysctls.get(object.netns)?.get(object.path);
       if (value !== undefined) put({ ...object, value }, why);
-      else if (object.ifThere === true && sysctls.has(object.netns)) put(object, why);
+      else if (object.ifThere === true && mayHave(object)) put(object, why);
     } else if (object.kind === 'file') {
       const content = texts.files.get(object.path);
       if (content !== undefined) put({ ...object, content }, why);

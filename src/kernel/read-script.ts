@@ -55,7 +55,11 @@ export function renderReadScript(
 }
 
 /** Who listens in a namespace. They come before the sysctls, each line behind its file's name. */
-export const SOCKET_FILES = ['/proc/self/net/tcp', '/proc/self/net/udp'] as const;
+export const SOCKET_FILES = [
+  '/proc/self/net/tcp',
+  '/proc/self/net/udp',
+  '/proc/self/net/netfilter/nfnetlink_log',
+] as const;
 
 /** `$0` is the namespace, `$1` is set where its bridges are asked for, the rest are sysctls. */
 const READ_NETNS = `read_netns='

@@ -10,6 +10,7 @@ import { blockOf } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { type Command, inNetns, type Line } from './command.ts';
 import { isKept, type Step } from './diff.ts';
+import { BOUND_FILES } from './name-server.ts';
 import { DROPPABLE_BIRTH_RULES, isBirthRule } from './netns.ts';
 import { renderIptables } from './render-iptables.ts';
 import { renderNft } from './render-nft.ts';
@@ -27,6 +28,7 @@ import {
   type Netns,
   netnsOf,
   renderRule,
+  type SandboxFile,
   type Sysctl,
   tableWord,
   type Veth,
@@ -75,7 +77,11 @@ export function render(steps: readonly Step[]): Command[] {
     const lines = veths.map(({ object, because }) => ({ text: renderVeth(object), because }));
     commands.push({ phase: 2, shell: 'ip -batch -', input: lines });
   }
-  for (const { object, because } of of('file', 'add', 'change')) {
+  const isBound = ({ object }: { object: SandboxFile }): boolean =>
+    object.path.startsWith(BOUND_FILES);
+  const files = of('file', 'add', 'change');
+  commands.push(...renderBoundFiles(files.filter(isBound)));
+  for (const { object, because } of files.filter((file) => !isBound(file))) {
     const lines = object.content.replace(/\n$/, '').split('\n');
     commands.push({
       phase: 2,
@@ -86,8 +92,20 @@ export function render(steps: readonly Step[]): Command[] {
       input: lines.map((text) => ({ text, because })),
     });
   }
-  for (const { object, because } of of('file', 'remove')) {
+  const dropped = of('file', 'remove');
+  for (const { object, because } of dropped.filter((file) => !isBound(file))) {
     commands.push({ phase: 2, shell: `rm -f ${object.path}`, because });
+  }
+  const unbound = dropped.filter(isBound).map(({ object, because }) => {
+    const { path } = object;
+    return { path, directory: path.slice(0, path.lastIndexOf('/')), because };
+  });
+  if (unbound.length > 0) {
+    commands.push({
+      phase: 2,
+      shell: `rm -f ${unbound.map(({ path }) => path).join(' ')}; rmdir ${unbound.map(({ directory }) => directory).join(' ')} 2>/dev/null || :`,
+      because: unbound[0]?.because,
+    });
   }
   commands.push(...renderIptables(steps), ...renderNft(steps));
 
@@ -106,6 +124,29 @@ export function render(steps: readonly Step[]): Command[] {
     commands.push({ phase: 4, shell: 'ip -batch -', input: lines });
   }
   return commands.sort((a, b) => a.phase - b.phase);
+}
+
+/**
+ * The files that `ip netns exec` binds over those of /etc, by their content: a namespace has one, and most of a lab have
+ * the same. They are written in place, so that a shell that has one bound sees the new content.
+ */
+function renderBoundFiles(
+  files: readonly { readonly object: SandboxFile; readonly because: Because }[],
+): Command[] {
+  const byContent = new Map<string, { paths: string[]; because: Because }>();
+  for (const { object, because } of files) {
+    const entry = byContent.get(object.content) ?? { paths: [], because };
+    entry.paths.push(object.path);
+    byContent.set(object.content, entry);
+  }
+  return [...byContent].map(([content, { paths, because }]) => ({
+    phase: 2,
+    shell: `mkdir -p ${paths.map((path) => path.slice(0, path.lastIndexOf('/'))).join(' ')} && tee ${paths.join(' ')} >/dev/null`,
+    input: content
+      .replace(/\n$/, '')
+      .split('\n')
+      .map((text) => ({ text, because })),
+  }));
 }
 
 function daemonLine(daemon: Daemon, action: Step['action']): string {
@@ -385,7 +426,7 @@ function renderRoute(route: KernelRoute): string {
 export function renderScript(commands: readonly Command[]): string {
   const parts = [
     '#!/bin/sh',
-    '# Run this inside an empty sandbox with a /run and an /etc of its own (it writes /etc/hosts), for example:',
+    '# Run this inside an empty sandbox with a /run and an /etc of its own (it writes below /etc/netns), for example:',
     "#   unshare --net --mount --pid --ipc --uts --fork --mount-proc sh -c '",
     '#     mount -t tmpfs -o mode=755 tmpfs /run && mkdir -p /run/netns /run/hoplab /run/etc &&',
     "#     cp -a /etc/. /run/etc && mount --bind /run/etc /etc && sh THIS-SCRIPT; exec sh'",

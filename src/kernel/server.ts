@@ -48,9 +48,10 @@ const RESPONDER_PID = '/run/hoplab/responder.pid';
 
 const RESPONDER = '/run/hoplab/responder.pl';
 
-/** The text of the programs that a lab brings along (`host/responder.pl`): planning reads no files. */
+/** The text of the programs that a lab brings along (`host/*.pl`): planning reads no files. */
 export interface Programs {
   readonly responder: string;
+  readonly dropLog: string;
 }
 
 export function planServers(servers: readonly ServedBy[], programs: Programs): Planned[] {
@@ -112,7 +113,8 @@ export function planServers(servers: readonly ServedBy[], programs: Programs): P
 /** In the environment of a server's process: which configuration it was started with, for whoever looks at it later. */
 export const DIGEST_VARIABLE = 'HOPLAB_DIGEST';
 
-function digestOf(content: string): string {
+/** What the environment of a server's process says that was started with this. */
+export function digestOf(content: string): string {
   return sha256Hex(content).slice(0, 16);
 }
 

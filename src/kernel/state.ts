@@ -212,7 +212,7 @@ export interface NftChain {
   readonly rules: readonly string[];
 }
 
-/** A file on the sandbox's own tmpfs, or at the top level of its private /etc. */
+/** A file on the sandbox's own tmpfs, at the top level of its private /etc, or a namespace's own below /etc/netns. */
 export interface SandboxFile {
   readonly kind: 'file';
   readonly path: string;
@@ -234,9 +234,10 @@ export interface Daemon extends AsRead {
   readonly sockets: readonly ListeningSocket[];
 }
 
+/** `nflog` takes what rules log to a group, which is its `port`. */
 export interface ListeningSocket {
   readonly netns: NetnsName;
-  readonly protocol: 'tcp' | 'udp';
+  readonly protocol: 'tcp' | 'udp' | 'nflog';
   readonly port: number;
 }
 

@@ -29,6 +29,10 @@ const ExpectationSpec = z.strictObject({
   status: z.int().min(100).max(599).describe('The HTTP status').optional(),
   sourceSeen: ipv4Schema.describe('The source address as the receiver saw it').optional(),
   answeredBy: z.string().describe('The thing that answered').optional(),
+  blockedBy: z
+    .string()
+    .describe('What stops it: sg/web, "sg/web ingress", "acl/private egress rule 90", rtb/private')
+    .optional(),
   ttl: z.int().min(1).max(255).describe("The time to live that is left in ping's reply").optional(),
   path: z
     .array(z.string())

@@ -3,6 +3,7 @@
 import { type Cloud, findThing } from '../cloud.ts';
 import type { NetnsName } from '../base/names.ts';
 import type { Judgement } from '../judge/judge.ts';
+import { renderDecision } from '../observe/drop.ts';
 import type { ProbeSpec } from '../observe/probe-spec.ts';
 import type { Evidence } from './evidence.ts';
 import type { Outcome } from './outcome.ts';
@@ -66,6 +67,22 @@ export function findDifferences(
     }
   }
 
+  if (expect.blockedBy !== undefined && !isBlockedBy(expect.blockedBy, judgement.by)) {
+    found.push(
+      `blocked by: expected ${expect.blockedBy}, ${judgement.by ?? 'nothing'} by the model`,
+    );
+  }
+
+  // What the model names must be what the kernel's own log names; routes and gateways write no log.
+  const denied = [...new Set(evidence.denied.map(renderDecision))];
+  const isLogged = judgement.by !== undefined && /^(sg|acl)\//.test(judgement.by);
+  if (isLogged && judgement.depends === undefined && !denied.includes(judgement.by)) {
+    const logSays = denied.length === 0 ? 'no denial' : denied.join(', ');
+    found.push(`the model says that ${judgement.by} stops it, the log of drops says ${logSays}`);
+  }
+
+  // Where the model can't know, nothing is held against it.
+  if (judgement.depends !== undefined) return found;
   // A difference between the model and the packets is a bug of one of the two, whatever the lab expects.
   if (judgement.verdict !== outcome.verdict) {
     found.push(`the model predicts ${judgement.verdict}, the packets say ${outcome.verdict}`);
@@ -91,6 +108,14 @@ export function findDifferences(
     );
   }
   return found;
+}
+
+/** `sg/web` is any rule of the group's, `sg/web ingress` its ingress; of several groups each is meant. */
+export function isBlockedBy(expected: string, by: string | undefined): boolean {
+  if (by === undefined) return false;
+  const [object = '', ...rest] = expected.split(' ');
+  const [objects = '', ...more] = by.split(' ');
+  return objects.split(',').includes(object) && rest.every((word, index) => more[index] === word);
 }
 
 function escape(address: string): string {

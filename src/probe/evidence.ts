@@ -8,6 +8,7 @@ import type { Cloud, Thing } from '../cloud.ts';
 import { linkKey } from '../kernel/state.ts';
 import { hostLink, INTERNET_NETNS } from '../internet/host.ts';
 import { podReference } from '../k8s/pod.ts';
+import type { Drop } from '../observe/drop.ts';
 import { answers, type Capture, firstPacket, sightings } from '../observe/journey.ts';
 import type { Packet } from '../observe/pcap.ts';
 import { protocolOf } from './request.ts';
@@ -20,6 +21,8 @@ export interface Evidence {
   readonly first: Packet | undefined;
   /** From the request to its answer, both seen where the request was first seen. */
   readonly roundTripMs: number | undefined;
+  /** Its packets, and those of its answers, that somebody denied; one that was sent again is there again. */
+  readonly denied: readonly Drop[];
 }
 
 /** What stands at a link that a capture saw, by netns and link: an ENI's owner, a pod, a gateway, an internet host. */
@@ -66,6 +69,7 @@ export function readEvidence(
   cloud: Cloud,
   marks: ReadonlyMap<string, string>,
   captures: readonly Capture[],
+  drops: readonly Drop[],
   { request, ports, token }: Ask,
 ): Evidence {
   const protocol = protocolOf(request.kind);
@@ -91,7 +95,7 @@ export function readEvidence(
   const first = find(ports) ?? (home === undefined ? undefined : find(undefined));
   const path: string[] = [request.from.reference];
   if (first === undefined) {
-    return { path, first: undefined, last: undefined, roundTripMs: undefined };
+    return { path, first: undefined, last: undefined, roundTripMs: undefined, denied: [] };
   }
   const seen = sightings(captures, first);
   const pass = (reference: string | undefined): void => {
@@ -123,7 +127,31 @@ export function readEvidence(
       back === undefined || start === undefined
         ? undefined
         : back.packet.timeMs - start.packet.timeMs,
+    denied: deniedOf(
+      seen.map(({ packet }) => packet),
+      drops,
+    ),
   };
+}
+
+/**
+ * The denials of a conversation, by its addresses and ports wherever it was seen: each NAT on the way has shown it with
+ * others. What comes back has them the other way round. An ICMP error about it is none of its packets.
+ */
+export function deniedOf(seen: readonly Packet[], drops: readonly Drop[]): Drop[] {
+  const keys = new Set(
+    seen.flatMap(({ protocol, icmp, source, sourcePort, destination, destinationPort }) => {
+      const id = icmp?.identifier ?? 0;
+      return [
+        [protocol, id, source, sourcePort, destination, destinationPort].join(' '),
+        [protocol, id, destination, destinationPort, source, sourcePort].join(' '),
+      ];
+    }),
+  );
+  return drops.filter(({ protocol, icmpId, source, sourcePort, destination, destinationPort }) => {
+    const ends = [source, sourcePort ?? 0, destination, destinationPort ?? 0];
+    return keys.has([protocol, icmpId ?? 0, ...ends].join(' '));
+  });
 }
 
 function sourceAddresses(cloud: Cloud, { from, fromAddress }: Ask['request']): Ipv4[] {

@@ -99,6 +99,7 @@ function addresses(place: Place): Ipv4[] {
     case 'host':
       return [place.host.address];
     case 'nat':
+    case 'resolver':
       return [];
   }
 }
@@ -114,6 +115,7 @@ function declaredPorts(place: Place): DeclaredPort[] {
     case 'host':
       return place.host.ports.map(plain);
     case 'nat':
+    case 'resolver':
       return [];
   }
 }

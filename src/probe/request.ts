@@ -1,8 +1,9 @@
 /** What a probe asks, resolved: from which thing, to which address and port, by which of ping, TCP, UDP and HTTP. */
 
+import { lookUpEc2Name } from '../aws/route53-resolver.ts';
 import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
 import { type Ipv4, parseIpv4 } from '../base/ip.ts';
-import { type Cloud, findThing, type Thing } from '../cloud.ts';
+import { type Cloud, findThing, type Thing, vpcOfThing } from '../cloud.ts';
 import { type ProbeSpec, REQUEST_KINDS, type RequestKind } from '../observe/probe-spec.ts';
 import type { Where } from '../source/yaml.ts';
 
@@ -15,6 +16,8 @@ export interface Request {
   readonly port: number;
   /** What curl is given; for the others `address:port`. */
   readonly text: string;
+  /** The tool is given a name, and asks a DNS server first. */
+  readonly isByName: boolean;
 }
 
 /** What a request is on the wire. */
@@ -33,7 +36,7 @@ export function resolveRequest(
   const from = findEndpoint(probe.from, cloud, where.at('from'), diagnostics);
   const kind = REQUEST_KINDS.find((one) => probe[one] !== undefined);
   if (kind === undefined) return undefined;
-  const target = parseTarget(kind, probe[kind] ?? '', cloud, where.at(kind), diagnostics);
+  const target = parseTarget(kind, probe[kind] ?? '', from, cloud, where.at(kind), diagnostics);
   if (from?.address === undefined || target === undefined) return undefined;
   return { kind, from, fromAddress: from.address, ...target };
 }
@@ -63,10 +66,11 @@ function findEndpoint(
 function parseTarget(
   kind: RequestKind,
   text: string,
+  from: Thing | undefined,
   cloud: Cloud,
   at: SourceRef,
   diagnostics: Diagnostics,
-): Pick<Request, 'destination' | 'port' | 'text'> | undefined {
+): Pick<Request, 'destination' | 'port' | 'text' | 'isByName'> | undefined {
   const fail = (what: string, hint: string | undefined): undefined => {
     diagnostics.error('probe-target', at, what, hint);
     return undefined;
@@ -97,7 +101,8 @@ function parseTarget(
   const destination =
     parseIpv4(host) ??
     thing?.address ??
-    cloud.internetHosts.find((one) => one.name === host)?.address;
+    cloud.internetHosts.find((one) => one.name === host)?.address ??
+    lookUpEc2Name(host, from && vpcOfThing(cloud, from), [...cloud.vpcs.values()]);
   if (destination === undefined) {
     const known = [
       ...[...cloud.things.values()].filter((one) => one.address).map((one) => one.reference),
@@ -114,6 +119,7 @@ function parseTarget(
   return {
     destination,
     port,
+    isByName: kind === 'http' && isName && host !== destination,
     text:
       kind === 'http'
         ? `http://${authority}${path === '' ? '/' : path}`

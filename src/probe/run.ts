@@ -11,6 +11,7 @@ import { runBinary } from '../host/exec.ts';
 import { enterWithScript, type Sandbox } from '../host/sandbox.ts';
 import { judge, type Judgement } from '../judge/judge.ts';
 import type { Capture } from '../observe/journey.ts';
+import { parseDropLog } from '../observe/drop.ts';
 import { decodePcap } from '../observe/pcap.ts';
 import type { ProbeSpec } from '../observe/probe-spec.ts';
 import type { Where } from '../source/yaml.ts';
@@ -59,6 +60,7 @@ export async function runGroup(
   const text = (name: string): string => new TextDecoder().decode(files.get(name));
   const captures = places.map((place): Capture => readCapture(place, files, text));
   const marks = landmarks(cloud);
+  const { drops } = parseDropLog(text('drops'));
   const entries = new Map([...tracked].map((netns) => [netns, text(`${netns}.conntrack`)]));
 
   return asks.map((ask, index) => {
@@ -69,13 +71,14 @@ export async function runGroup(
       err: text(`${index}.err`),
       body: text(`${index}.body`),
     });
-    const evidence = readEvidence(cloud, marks, captures, ask);
+    const evidence = readEvidence(cloud, marks, captures, drops, ask);
     const judgement = judge(cloud, {
       protocol: protocolOf(request.kind),
       from: request.from,
       destination: request.destination,
       port: request.port,
       http: request.kind === 'http',
+      byName: request.isByName,
       ...(probe.fragment ? {} : { dontFragment: true, sizeBytes: (probe.size ?? 56) + 28 }),
     });
     const reached = evidence.path.at(-1) === judgement.path.at(-1);

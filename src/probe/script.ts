@@ -4,8 +4,10 @@
  * The requests are sent by the tools that a person would use (ping, curl, socat), each inside its thing's netns.
  */
 
+import { DROP_LOG } from '../aws/drop-log.ts';
 import type { NetnsName } from '../base/names.ts';
 import type { ProbeSpec } from '../observe/probe-spec.ts';
+import { renderFlush } from './drop-log.ts';
 import type { PortRange } from './ports.ts';
 import type { Request } from './request.ts';
 
@@ -60,6 +62,8 @@ export function renderProbeScript(
       'done',
     );
   }
+  // Read from its end on: by the open file, for the log may be moved aside meanwhile and begin anew.
+  lines.push(`[ ! -e ${DROP_LOG} ] || { exec 8<${DROP_LOG}; tail -c 1 <&8 >/dev/null; }`);
   lines.push('probes=');
   asks.forEach((ask, index) => {
     lines.push(
@@ -70,6 +74,9 @@ export function renderProbeScript(
   for (const netns of conntrack) {
     lines.push(`nsenter --net=/run/netns/${netns} conntrack -L >${netns}.conntrack 2>/dev/null`);
   }
+  lines.push(
+    `[ ! -e ${DROP_LOG} ] || { ${renderFlush()}; cat <&8; [ ${DROP_LOG} -ef /proc/self/fd/8 ] || cat ${DROP_LOG}; } >drops`,
+  );
   if (captures.length > 0) lines.push(`sleep ${SETTLE_SECONDS}`);
   // Each packet is in its file once tcpdump has it (-U). Closing a capture takes the kernel a while: nobody waits for it.
   lines.push('tar -cf - .');

@@ -72,6 +72,11 @@ const KERNEL: Readonly<Record<string, Trial>> = {
     costs: 'no source/destination check, no isolation within a subnet: no lab',
     mend: modules('nf_tables nf_tables_bridge'),
   },
+  'nft-log': {
+    what: 'nft log to a group',
+    costs: 'no rule that denies can be written, no log of denied packets: no lab',
+    mend: modules('nft_log nfnetlink_log'),
+  },
   'nft-set': {
     what: 'nft dynamic set',
     costs: 'no address is remembered from packets: no NAT gateway',
@@ -137,11 +142,6 @@ const OPTIONAL: Readonly<Record<string, Trial>> = {
     costs: 'no Service with several endpoints',
     mend: modules('xt_statistic'),
   },
-  'ipt-NFLOG': {
-    what: 'iptables NFLOG',
-    costs: 'no log of dropped packets',
-    mend: modules('xt_NFLOG nfnetlink_log'),
-  },
   'nft-trace': {
     what: 'nft trace',
     costs: 'no trace of a packet through the rules',
@@ -185,6 +185,8 @@ const TOOL_COSTS: Readonly<Record<string, string>> = {
   ping: 'no ping probe',
   curl: 'no HTTP probe',
   haproxy: 'no load balancer',
+  dnsmasq: 'no DNS server',
+  dig: 'no question to a DNS server by hand',
   socat: 'no TCP or UDP probe',
   ethtool: 'no offload is switched off',
   ipset: 'no ipset rules',

@@ -3,6 +3,7 @@
 import { stripVTControlCharacters } from 'node:util';
 
 import type { Cloud } from '../cloud.ts';
+import { renderDecision } from '../observe/drop.ts';
 import type { ProbeResult } from '../probe/run.ts';
 import { count, PLAIN, type Style } from './style.ts';
 import { table } from './table.ts';
@@ -59,7 +60,25 @@ function renderWide(results: readonly ProbeResult[], style: Style): string {
     result.evidence.path.join(' > '),
   ]);
   const headers = ['', 'FLOW', 'FROM', 'TO', 'EXPECTED', 'SEEN', 'TIME', 'PATH (observed)'];
-  return table(headers, rows, style);
+  return withNotes(table(headers, rows, style), results, (result) => deniedLines(result, style));
+}
+
+/** The table with lines under each of its rows. */
+function withNotes(
+  text: string,
+  results: readonly ProbeResult[],
+  notes: (result: ProbeResult) => string[],
+): string {
+  const [head = '', ...lines] = text.split('\n');
+  const noted = lines.map((line, index) => {
+    const result = results[index];
+    return [line, ...(result === undefined ? [] : notes(result))].join('\n');
+  });
+  return [head, ...noted].join('\n');
+}
+
+function deniedLines(result: ProbeResult, style: Style): string[] {
+  return deniedBy(result).map((decision) => `   ${style.dim('denied by')} ${decision}`);
 }
 
 /** Where a line would not fit: the path under the probe. It tells from where and to where by itself. */
@@ -70,14 +89,10 @@ function renderNarrow(results: readonly ProbeResult[], style: Style): string {
     `${seen(result)}${isBlockedAsExpected(result) ? ', as expected' : ''}`,
     renderTime(result.timeMs),
   ]);
-  const [head = '', ...lines] = table(['', 'FLOW', 'SEEN', 'TIME'], rows, style).split('\n');
-  return [
-    head,
-    ...lines.flatMap((line, index) => [
-      line,
-      style.dim(`   ${results[index]?.evidence.path.join(' > ') ?? ''}`),
-    ]),
-  ].join('\n');
+  return withNotes(table(['', 'FLOW', 'SEEN', 'TIME'], rows, style), results, (result) => [
+    style.dim(`   ${result.evidence.path.join(' > ')}`),
+    ...deniedLines(result, style),
+  ]);
 }
 
 function isBlockedAsExpected({ outcome, differences }: ProbeResult): boolean {
@@ -105,6 +120,11 @@ function seen({ outcome, probe, sourceSeen }: ProbeResult): string {
       ? ''
       : ` from ${sourceSeen}`;
   return `${what}${source}`;
+}
+
+/** What denied its packets, each once, in the order in which they did. */
+function deniedBy({ evidence }: ProbeResult): string[] {
+  return [...new Set(evidence.denied.map(renderDecision))];
 }
 
 function renderTime(timeMs: number | undefined): string {
@@ -196,6 +216,7 @@ export function groupsToJson(groups: readonly GroupResult[]): unknown {
         answeredBy: result.outcome.answeredBy ?? null,
         ttl: result.outcome.ttl ?? null,
         path: result.evidence.path,
+        deniedBy: deniedBy(result),
         said: result.outcome.said ?? null,
       },
       predicted: result.judgement,

@@ -15,6 +15,7 @@ function subnet(block: string, vpc = 'main'): Subnet {
     cidr: cidr(block),
     az: 'az-1',
     routeTable: 'main',
+    networkAcl: 'default',
     router: ipv4('10.0.3.1'),
     bridge: 's',
     at,

@@ -53,6 +53,15 @@ t.test('what stands behind the thing of exec belongs to the program', async (t) 
   });
 });
 
+t.test('drops are the last 50, of any time, unless something else is said', async (t) => {
+  const drops = { verb: 'drops', follow: false, since: undefined, number: 50, lab: undefined };
+  t.strictSame(await meaning('drops'), drops);
+  t.strictSame(await meaning('drops -f --since 10s -n 3 -l x'), {
+    ...drops,
+    ...{ follow: true, since: '10s', number: 3, lab: 'x' },
+  });
+});
+
 t.test('a thing is optional where the whole lab can be meant', async (t) => {
   t.strictSame(await meaning('shell'), { verb: 'shell', thing: undefined, lab: undefined });
   t.strictSame(await meaning('inspect igw -l x'), { verb: 'inspect', thing: 'igw', lab: 'x' });

@@ -4,9 +4,16 @@ import { Diagnostics, renderDiagnostic } from '../../src/base/diagnostic.ts';
 import { ipv4 } from '../../src/base/ip.ts';
 import { type Cloud, findThing, resolveCloud } from '../../src/cloud.ts';
 import { judge, type Judgement, type Question } from '../../src/judge/judge.ts';
-import { parseLab, readLab } from '../../src/lab.ts';
+import { type LabSource, parseLab, patchesOf, patchLab, readLab } from '../../src/lab.ts';
 
-export function cloudOf(lab: string, manifests = ''): Cloud {
+/** Groups that let everything in, for what is not about them. */
+const OPEN = { ingress: [{ from: '0.0.0.0/0' }] };
+
+export function cloudOf(
+  lab: string,
+  manifests = '',
+  groups: 'open' | 'as written' = 'open',
+): Cloud {
   const diagnostics = new Diagnostics();
   const source = parseLab(
     'test',
@@ -14,12 +21,26 @@ export function cloudOf(lab: string, manifests = ''): Cloud {
     [{ file: 'pods.yaml', text: manifests }],
     diagnostics,
   );
-  const spec = source === undefined ? undefined : readLab(source, diagnostics);
+  const patched =
+    source === undefined || groups === 'as written'
+      ? source
+      : patchLab(source, patchesOf(openGroups(source), source.lab, []), diagnostics);
+  const spec = patched === undefined ? undefined : readLab(patched, diagnostics);
   const cloud = spec === undefined ? undefined : resolveCloud(spec, diagnostics);
   if (cloud === undefined || diagnostics.hasErrors) {
     throw new Error(diagnostics.list.map(renderDiagnostic).join('\n'));
   }
   return cloud;
+}
+
+function openGroups({ lab }: LabSource): Record<string, unknown> {
+  const { vpcs = {} } = lab.value as { vpcs?: Record<string, unknown> };
+  return Object.fromEntries(
+    Object.keys(vpcs).map((vpc) => [
+      `vpcs.${vpc}.securityGroups`,
+      { default: OPEN, 'eks-cluster-sg': OPEN },
+    ]),
+  );
 }
 
 /** `ask(cloud, 'pod/a', 'tcp 10.0.4.50:8080')`, `ask(cloud, 'pod/a', 'icmp 10.0.4.50')`. */

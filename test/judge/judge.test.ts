@@ -324,6 +324,33 @@ void t.test('one sentence says what decided, and names the line', async (tt) => 
   tt.strictSame(ask(main, 'instance/bastion', 'icmp 198.51.100.10').at?.line, 17);
 });
 
+void t.test('the DNS server takes connections on its port, from inside', async (tt) => {
+  const rows: Row[] = [
+    ['pod/a', 'tcp 10.0.0.2:53', 'allowed REACHABLE: pod/a node/node-1'],
+    ['pod/second', 'tcp 169.254.169.253:53', 'allowed REACHABLE: pod/second node/node-1'],
+    ['instance/hidden', 'tcp 169.254.169.253:53', 'allowed REACHABLE: instance/hidden'],
+    ['instance/hidden', 'tcp 169.254.169.253:80', 'timeout NOT_LISTENING: instance/hidden'],
+    ['instance/hidden', 'icmp 10.0.0.2', 'timeout NOT_LISTENING: instance/hidden'],
+    [
+      'internet/example.com',
+      'tcp 10.0.0.2:53',
+      'timeout PRIVATE_DESTINATION: internet/example.com',
+    ],
+  ];
+  for (const [from, request, outcome] of rows) {
+    tt.equal(told(ask(main, from, request)), outcome, `${from} ${request}`);
+  }
+  const off = cloudOf(
+    lab().replace('internetGateway', 'enableDnsSupport: false\n    internetGateway'),
+    PODS,
+  );
+  const hidden = (request: string, byName: boolean): string =>
+    told(ask(off, 'instance/hidden', request, { byName }));
+  tt.equal(hidden('tcp 10.0.0.2:53', false), 'timeout ADDRESS_NOT_ASSIGNED: instance/hidden');
+  tt.equal(hidden('tcp 10.0.1.11:80', false), 'allowed REACHABLE: instance/hidden instance/web');
+  tt.equal(hidden('tcp 10.0.1.11:80', true), 'timeout NO_DNS: instance/hidden');
+});
+
 void t.test('what sends nothing asks nothing', async (tt) => {
   tt.throws(() => ask(main, 'igw', 'icmp 10.0.3.50'), { message: 'igw sends nothing' });
   tt.throws(() => ask(main, 'vpc/main', 'icmp 10.0.3.50'), { message: 'vpc/main sends nothing' });

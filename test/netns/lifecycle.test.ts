@@ -11,12 +11,13 @@ import { isRoot } from '../../src/host/sandbox.ts';
 import { renderScript } from '../../src/kernel/render.ts';
 import { EMPTY } from '../../src/kernel/state.ts';
 import { commandsFor } from '../../src/standing.ts';
-import { edit, pods, withLab } from '../support/with-lab.ts';
+import { edit, pods, withLab, OPEN_GROUPS } from '../support/with-lab.ts';
 
 const LAB = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     subnets:
       public: { cidr: 10.0.1.0/24, az: az-1, routeTable: public }
       private: { cidr: 10.0.3.0/24, az: az-1, routeTable: private }
@@ -144,7 +145,7 @@ for ns in $(ls /run/netns | sort); do
     nsenter --net=/run/netns/$ns cat /proc/sys/net/$key
   done
 done
-cat /etc/hosts
+grep -r . /etc/netns | sort
 `;
 
 function normalized(dump: string): string[] {
@@ -209,7 +210,6 @@ mount -t tmpfs -o mode=755 tmpfs /run
 mkdir -p /run/netns /run/lock /run/hoplab /run/etc
 cp -a /etc/. /run/etc/ 2>/dev/null || :
 mount --bind /run/etc /etc
-rm -f /etc/hosts
 ip link set lo up
 sh ${script}
 sh ${join(directory, 'dump.sh')} 2>&1

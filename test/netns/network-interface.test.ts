@@ -2,7 +2,7 @@
 
 import t from 'tap';
 
-import { edit, pods, refusals, withLab } from '../support/with-lab.ts';
+import { edit, pods, refusals, withLab, OPEN_GROUPS } from '../support/with-lab.ts';
 
 // Most of the time is waiting for what does not come.
 t.jobs = 4;
@@ -14,6 +14,7 @@ function instancesInSlash28(count: number): string {
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     subnets: { s: { cidr: 10.0.1.16/28, az: az-1 } }
     instances:
 ${names.join('\n')}
@@ -58,6 +59,7 @@ const TWO_ZONES = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     subnets:
       one: { cidr: 10.0.1.0/24, az: az-1 }
       two: { cidr: 10.0.2.0/24, az: az-2 }
@@ -79,6 +81,7 @@ const NEIGHBOURS = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     subnets:
       one: { cidr: 10.0.1.0/24, az: az-1 }
       two: { cidr: 10.0.2.0/24, az: az-1 }
@@ -176,6 +179,7 @@ const APPLIANCE = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     subnets:
       clients: { cidr: 10.0.1.0/24, az: az-1, routeTable: clients }
       servers: { cidr: 10.0.2.0/24, az: az-1, routeTable: servers }
@@ -232,6 +236,7 @@ const MOVING = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     subnets: { one: { cidr: 10.0.3.0/24, az: az-1 } }
     instances:
       active: { subnet: one, address: 10.0.3.21, secondaryAddresses: [10.0.3.100] }

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 
-import { edit, pods, refusals, withLab } from '../support/with-lab.ts';
+import { edit, pods, refusals, withLab, OPEN_GROUPS } from '../support/with-lab.ts';
 
 // Most of the time is waiting for what does not come.
 t.jobs = 4;
@@ -11,6 +11,7 @@ const INSTANCES = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     subnets:
       public: { cidr: 10.0.1.0/24, az: az-1, routeTable: public }
       other: { cidr: 10.0.2.0/24, az: az-2 }
@@ -74,6 +75,7 @@ const LOCAL_ONLY = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     subnets:
       one: { cidr: 10.0.3.0/24, az: az-1 }
       two: { cidr: 10.0.4.0/24, az: az-2 }
@@ -125,6 +127,7 @@ const TWO_NATS = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     subnets:
       public: { cidr: 10.0.1.0/24, az: az-1, routeTable: public }
       private: { cidr: 10.0.3.0/24, az: az-1, routeTable: private }

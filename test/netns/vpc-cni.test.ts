@@ -2,7 +2,7 @@
 
 import t from 'tap';
 
-import { edit, pods, refusals, type TestLab, withLab } from '../support/with-lab.ts';
+import { edit, pods, refusals, type TestLab, withLab, OPEN_GROUPS } from '../support/with-lab.ts';
 
 // Most of the time is waiting for what does not come.
 t.jobs = 4;
@@ -11,6 +11,7 @@ const LAB = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     subnets:
       public: { cidr: 10.0.1.0/24, az: az-1, routeTable: public }
       private: { cidr: 10.0.3.0/24, az: az-1, routeTable: private }

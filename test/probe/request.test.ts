@@ -11,9 +11,9 @@ const { cloud } = load(findLab('scenario-4'));
 const where = new SourceTree('f', {}, new Map()).where();
 
 /** `destination port text`, or what is wrong. */
-function target(kind: 'http' | 'tcp' | 'udp' | 'ping', text: string): string {
+function target(kind: 'http' | 'tcp' | 'udp' | 'ping', text: string, from = 'node/node-1'): string {
   const diagnostics = new Diagnostics();
-  const probe = ProbeSpec.parse({ from: 'node/node-1', [kind]: text });
+  const probe = ProbeSpec.parse({ from, [kind]: text });
   const request = resolveRequest(probe, cloud, where, diagnostics);
   if (request !== undefined) return `${request.destination} ${request.port} ${request.text}`;
   return diagnostics.list.map((one) => renderDiagnostic(one).replace(/^.*\[/, '[')).join();
@@ -40,6 +40,34 @@ t.test('a target is an address or a name, with a port and for HTTP a path', asyn
       '10.0.3.99 0 10.0.3.99',
     ],
   );
+});
+
+t.test('a name of EC2 leads where it leads whoever asks', async (t) => {
+  const name = 'ec2-203-0-113-50.compute-1.amazonaws.com';
+  t.strictSame(
+    [
+      target('http', `http://${name}/`),
+      target('http', `http://${name}/`, 'internet/example.com'),
+      target('tcp', 'ip-10-0-3-50.ec2.internal:8080'),
+      target('http', 'ip-10-0-3-50:8080'),
+      target('ping', name),
+    ],
+    [
+      `10.0.1.50 80 http://${name}/`,
+      `203.0.113.50 80 http://${name}/`,
+      '10.0.3.50 8080 10.0.3.50:8080',
+      '10.0.3.50 8080 http://ip-10-0-3-50:8080/',
+      `10.0.1.50 0 ${name}`,
+    ],
+  );
+  for (const [text, from] of [
+    ['ip-10-0-3-50.ec2.internal', 'internet/example.com'],
+    ['ip-10-9-3-50.ec2.internal', 'node/node-1'],
+    ['ip-10-0-3-500.ec2.internal', 'node/node-1'],
+    ['ec2-203-0-113-99.compute-1.amazonaws.com', 'node/node-1'],
+  ] as const) {
+    t.match(target('ping', text, from), /is neither an address nor anything/, text);
+  }
 });
 
 t.test('what is no target', async (t) => {

@@ -2,6 +2,7 @@ import t from 'tap';
 
 import { judge } from '../../src/judge/judge.ts';
 import { loadText } from '../../src/pipeline.ts';
+import { parseDrop } from '../../src/observe/drop.ts';
 import type { ProbeResult } from '../../src/probe/run.ts';
 import { resolveRequest } from '../../src/probe/request.ts';
 import { Diagnostics } from '../../src/base/diagnostic.ts';
@@ -56,6 +57,7 @@ const evidence = (path: readonly string[]): ProbeResult['evidence'] => ({
   first: undefined,
   last: undefined,
   roundTripMs: undefined,
+  denied: [],
 });
 const GROUPS = [
   {
@@ -90,6 +92,20 @@ t.test('on a narrow terminal the path stands under the probe', async (t) => {
 ✓  does-not      timeout, as expected  1.3 ms
    instance/a`,
   );
+});
+
+t.test('what denied a probe stands under it, each once', async (t) => {
+  const line = '1764000000.123456 vpc-main tcp 10.0.1.4:33000 -> 10.0.1.77:80 60';
+  const denied = ['SG db ingress (no rule)', 'SG db ingress (no rule)', 'NACL a egress (rule 90)'];
+  const drops = denied.flatMap((reason) => parseDrop(`${line} ${reason}`) ?? []);
+  const [group] = GROUPS;
+  const results = (group?.results ?? []).map((one, index) =>
+    index === 0 ? one : { ...one, evidence: { ...one.evidence, denied: drops } },
+  );
+  const groups = GROUPS.map((one) => ({ ...one, results }));
+  const under = '\n   denied by sg/db ingress\n   denied by acl/a egress rule 90';
+  t.equal(renderGroups(groups), `${WIDE}${under}`);
+  t.ok(renderGroups(groups, undefined, 80).endsWith(`\n   instance/a${under}`));
 });
 
 t.test('the summary counts what was as expected', async (t) => {

@@ -3,6 +3,7 @@
  * and gone after it, with a look at whether any process of the sandbox outlived it.
  */
 
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,6 +26,10 @@ interface LabInput {
   readonly lab: string;
   readonly manifests?: string;
 }
+
+/** For a lab that is not about security groups: a line of its VPC that lets everything in. */
+export const OPEN_GROUPS =
+  'securityGroups: { default: { ingress: [{ from: 0.0.0.0/0 }] }, eks-cluster-sg: { ingress: [{ from: 0.0.0.0/0 }] } }';
 
 /** A lab that comes with the project, under the test's own name. */
 export function builtIn(name: string): LabInput {
@@ -119,6 +124,13 @@ export class TestLab {
     const environment = [`XDG_STATE_HOME=${this.#state}`, `HOPLAB_LAB=${this.name}`];
     const node = [process.execPath, '--disable-warning=ExperimentalWarning', CLI];
     return run(['env', ...environment, ...node, ...words]);
+  }
+
+  /** Starts the command line as a process that goes on until it is ended. */
+  start(...words: readonly string[]): Started {
+    const env = { ...process.env, XDG_STATE_HOME: this.#state, HOPLAB_LAB: this.name };
+    const node = ['--disable-warning=ExperimentalWarning', CLI];
+    return new Started(spawn(process.execPath, [...node, ...words], { env }));
   }
 
   /** Runs a shell script in the sandbox's root namespace. */
@@ -255,6 +267,36 @@ export class TestLab {
 
   async #run(argv: readonly [string, ...string[]]): Promise<Finished> {
     return run(enter(await this.sandbox(), argv));
+  }
+}
+
+class Started {
+  readonly #child: ChildProcessWithoutNullStreams;
+  readonly #ended: Promise<number | null>;
+  readonly #said = { stdout: '', stderr: '' };
+
+  constructor(child: ChildProcessWithoutNullStreams) {
+    this.#child = child;
+    this.#ended = new Promise((resolve) => child.once('close', resolve));
+    for (const stream of ['stdout', 'stderr'] as const) {
+      child[stream].on('data', (chunk: Buffer) => {
+        this.#said[stream] += chunk.toString();
+      });
+    }
+  }
+
+  stdout(): string {
+    return this.#said.stdout;
+  }
+
+  stderr(): string {
+    return this.#said.stderr;
+  }
+
+  /** The exit code; null for a signal that it could not take. */
+  async end(signal: 'SIGINT' | 'SIGKILL'): Promise<number | null> {
+    this.#child.kill(signal);
+    return this.#ended;
   }
 }
 

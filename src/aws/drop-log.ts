@@ -1,0 +1,64 @@
+/**
+ * The log of denied packets: which security group, network ACL or check let a packet go no further. What VPC flow logs
+ * say as REJECT, here with the rule that rejected, at once, and a line for each packet.
+ *
+ * Kernel: each rule that denies logs to an NFLOG group of the VPC's netns first, with its reason. One process for the whole
+ * lab (`host/drop-log.pl`) has bound the group in each VPC's netns, and appends a line for each packet to a file that is
+ * bounded. What is lost when it can't keep up is counted in the file; the counters of the rules always count everything.
+ *
+ * @fidelity invented - AWS says which packets were rejected (flow logs, after minutes), not by what
+ * @see https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html "action"
+ */
+
+import { because } from '../base/because.ts';
+import type { NetnsName } from '../base/names.ts';
+import { Fragment } from '../kernel/fragment.ts';
+import { DIGEST_VARIABLE, digestOf, type Programs } from '../kernel/server.ts';
+
+/** Also in `host/drop-log.pl`. Group 0 is what programs take that ask for none. */
+const GROUP = 1;
+/** The longest IPv4 header (60 bytes) and the longest TCP header (60). */
+const HEAD_BYTES = 128;
+/** @see linux/include/net/netfilter/nf_log.h NF_LOG_PREFIXLEN, which counts a closing zero */
+const MAX_REASON_BYTES = 127;
+
+/** The start of a rule that denies: the packet is logged with the reason, each one at once. As `nft` prints it. */
+export function logged(reason: string): string {
+  const prefix = reason.slice(0, MAX_REASON_BYTES);
+  return `log prefix "${prefix}" group ${GROUP} snaplen ${HEAD_BYTES} queue-threshold 1`;
+}
+
+export const DROP_LOG = '/run/hoplab/drops.log';
+/** A named pipe: whose path is written into it, that file is made once all is in the log that was denied before. */
+export const DROP_LOG_FLUSH = '/run/hoplab/drops.flush';
+
+const PROGRAM = '/run/hoplab/drop-log.pl';
+const PID_FILE = '/run/hoplab/drop-log.pid';
+
+export function planDropLog(
+  vpcs: readonly NetnsName[],
+  { dropLog: content }: Pick<Programs, 'dropLog'>,
+): Fragment {
+  const fragment = new Fragment();
+  if (vpcs.length === 0) return fragment;
+  const words = `${PID_FILE} ${DROP_LOG} ${DROP_LOG_FLUSH} ${vpcs.join(' ')}`;
+  // Another version of the program is another process, too.
+  const digest = digestOf(content + words);
+  const start = `${DIGEST_VARIABLE}=${digest} perl ${PROGRAM} ${words}`;
+  // Somebody may have killed it before us.
+  const stop = `kill $(cat ${PID_FILE}) 2>/dev/null || :`;
+  return fragment.add(
+    because('drop-log', 'lab'),
+    { kind: 'file', path: PROGRAM, content },
+    {
+      kind: 'daemon',
+      name: 'drop-log',
+      pidFile: PID_FILE,
+      start,
+      reload: `${stop}; ${start}`,
+      stop,
+      digest,
+      sockets: vpcs.map((netns) => ({ netns, protocol: 'nflog', port: GROUP })),
+    },
+  );
+}

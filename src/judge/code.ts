@@ -1,0 +1,41 @@
+/** Why a request ends as it does, in one word each, and what would let it pass. */
+
+/** In the manner of AWS Reachability Analyzer's explanation codes. */
+export type Code =
+  | 'REACHABLE'
+  | 'NOT_LISTENING'
+  | 'SERVER_FAILS'
+  | 'NO_DNS'
+  | 'NO_ROUTE_TO_DESTINATION'
+  | 'ROUTE_BLACKHOLE'
+  | 'ROUTING_LOOP'
+  | 'TTL_EXCEEDED'
+  | 'ADDRESS_NOT_ASSIGNED'
+  | 'SOURCE_DEST_CHECK'
+  | 'ENI_SG_RULES_MISMATCH'
+  | 'SUBNET_ACL_RESTRICTION'
+  | 'IGW_NO_PUBLIC_ADDRESS'
+  | 'PRIVATE_DESTINATION'
+  | 'NAT_INBOUND'
+  | 'NAT_NO_CONNECTION'
+  | 'NAT_FRAGMENTS'
+  | 'PACKET_TOO_BIG';
+
+/** Where the stage that lost the request does not know better. */
+export const REMEDY: Readonly<Partial<Record<Code, string>>> = {
+  NOT_LISTENING: 'let it listen: a containerPort of the pod, or "ports" of the instance or host',
+  SERVER_FAILS: "take the pod's annotation hoplab.io/fails away",
+  NO_DNS: 'set enableDnsSupport: true on the VPC',
+  NO_ROUTE_TO_DESTINATION: 'give the route table a route whose destination holds the address',
+  ROUTE_BLACKHOLE: 'point the route at a target that exists',
+  ROUTING_LOOP: 'point the route past the thing that it comes from',
+  TTL_EXCEEDED: 'point one of the routes of the circle elsewhere',
+  ADDRESS_NOT_ASSIGNED: 'ask for an address that an ENI has: npx hoplab inspect lists them',
+  SOURCE_DEST_CHECK: 'set sourceDestCheck: false on what forwards for others',
+  IGW_NO_PUBLIC_ADDRESS: 'give the sender an elasticIp, or send by a NAT gateway',
+  PRIVATE_DESTINATION: 'reach it by a public address, or from inside its VPC',
+  NAT_INBOUND: 'nothing does: a NAT gateway is for connections that begin inside',
+  NAT_NO_CONNECTION: 'send request and answer by the same way',
+  NAT_FRAGMENTS: 'send packets that need no cutting, or UDP',
+  PACKET_TOO_BIG: 'send smaller packets, or let them be cut',
+};

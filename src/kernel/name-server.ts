@@ -1,0 +1,99 @@
+/**
+ * A name server in a network namespace: a dnsmasq that knows a list of names and nothing else, and the file that makes
+ * the programs of a namespace ask one.
+ *
+ * It listens on every address of its namespace, so that it neither waits for an address nor is lost with one; whom it
+ * answers is the firewall's business. It reads no file of the machine's and asks nobody.
+ *
+ * @see dnsmasq(8)
+ */
+
+import { sha256Hex } from '../base/hash.ts';
+import type { Cidr, Ipv4 } from '../base/ip.ts';
+import type { NetnsName } from '../base/names.ts';
+import { inNetns } from './command.ts';
+import { DIGEST_VARIABLE } from './server.ts';
+import type { KernelObject, SandboxFile } from './state.ts';
+
+export interface NameRecord {
+  readonly name: string;
+  /** The first name of an address is the one that the address leads back to. */
+  readonly address: Ipv4;
+  /** Another address that leads back to the name. */
+  readonly alsoOf?: Ipv4;
+}
+
+/** A name for each address of a block, made of its four numbers: `ip-10-0-3-10.ec2.internal`, and back. */
+export interface NamedBlock {
+  readonly block: Cidr;
+  readonly prefix: string;
+  readonly domain: string;
+}
+
+/** @see RFC 1035 4.2 */
+export const DNS_PORT = 53;
+
+export function nameServer(
+  netns: NetnsName,
+  records: readonly NameRecord[],
+  blocks: readonly NamedBlock[] = [],
+): KernelObject[] {
+  const name = `dnsmasq-${netns}`;
+  const path = `/run/hoplab/${name}.conf`;
+  const pidFile = `/run/hoplab/${name}.pid`;
+  const content = [
+    // An unprivileged lab has no other user whom it could become; the sandbox is what holds it.
+    'user=root',
+    'group=root',
+    `pid-file=${pidFile}`,
+    // Else the machine's own syslog would have it.
+    `log-facility=/run/hoplab/${name}.log`,
+    'no-hosts',
+    'no-resolv',
+    // Every domain is its own: what it does not know is NXDOMAIN; without, it would be REFUSED.
+    'local=/#/',
+    ...blocks.map(({ block, prefix, domain }) => `synth-domain=${domain},${block},${prefix}`),
+    ...records.map((record) => `host-record=${record.name},${record.address}`),
+    ...records.flatMap(({ alsoOf, name: target }) =>
+      alsoOf === undefined ? [] : [`ptr-record=${reverseName(alsoOf)},${target}`],
+    ),
+    '',
+  ].join('\n');
+  const digest = sha256Hex(content).slice(0, 16);
+  const start = `${DIGEST_VARIABLE}=${digest} ${inNetns(netns)} dnsmasq -C ${path}`;
+  // Until it is gone it has the port.
+  const stop = `pid=$(cat ${pidFile} 2>/dev/null) && kill $pid 2>/dev/null && while kill -0 $pid 2>/dev/null; do sleep 0.01; done; :`;
+  return [
+    { kind: 'file', path, content },
+    {
+      kind: 'daemon',
+      name,
+      pidFile,
+      start,
+      reload: `${stop}; ${start}`,
+      stop,
+      digest,
+      sockets: [
+        { netns, protocol: 'udp', port: DNS_PORT },
+        { netns, protocol: 'tcp', port: DNS_PORT },
+      ],
+    },
+  ];
+}
+
+function reverseName(address: Ipv4): string {
+  return `${address.split('.').reverse().join('.')}.in-addr.arpa`;
+}
+
+/** `ip netns exec` shows it to what runs in the namespace as /etc/resolv.conf. @see ip-netns(8) */
+export function resolvConf(netns: NetnsName, server: Ipv4, search?: string): SandboxFile {
+  const lines = [`nameserver ${server}`, ...(search === undefined ? [] : [`search ${search}`])];
+  return {
+    kind: 'file',
+    path: `${BOUND_FILES}${netns}/resolv.conf`,
+    content: `${lines.join('\n')}\n`,
+  };
+}
+
+/** Where a namespace's own files of /etc lie. */
+export const BOUND_FILES = '/etc/netns/';
