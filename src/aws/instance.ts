@@ -16,7 +16,7 @@ import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
 import { netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { hostNetns } from '../kernel/netns.ts';
-import { hostSysctls, routerSysctls } from '../kernel/sysctl.ts';
+import { hostSysctls, linkSysctl, routerSysctls } from '../kernel/sysctl.ts';
 import { ipv4Schema, portSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
 import {
@@ -143,6 +143,9 @@ export function resolveInstance(
   return { name, netns, interfaces: [first, ...others], ports: spec.ports, at: where.keyAt() };
 }
 
+/** Of the card's own addresses. @see linux/Documentation/networking/ip-sysctl.rst arp_announce */
+const BEST_LOCAL_ADDRESS = 2;
+
 /** amazon-ec2-net-utils numbers the tables of further cards from here. */
 const SECOND_CARD_TABLE = 10_000;
 
@@ -157,6 +160,11 @@ export function planInstance(instance: Instance): Fragment {
       why,
       ...hostNetns(netns),
       ...(forwards ? routerSysctls(netns, links) : hostSysctls(netns, links)),
+      // With several cards Linux would ask with the address of the packet that waits, which may be another card's: the
+      // platform answers no such ARP, and every packet to that neighbour would wait with this one, and be lost with it.
+      ...(others.length === 0
+        ? []
+        : links.map((link) => linkSysctl(netns, link, 'arp_announce', BEST_LOCAL_ADDRESS))),
       ...instance.ports.map(
         (port) =>
           ({

@@ -4,8 +4,8 @@
  * This is one of three voices that must agree; the others are the planned kernel state and real packets. So nothing
  * here reads a plan, and what AWS and Kubernetes do is said a second time, in their own words.
  *
- * @fidelity simplified - one exchange on a quiet network: no time-out, no limit, no state of an earlier connection; an
- *   ICMP error comes from where it is made to the sender by no rule's leave
+ * @fidelity simplified - one exchange on a quiet network: no time-out, no limit, no state of an earlier connection; what
+ *   says that a packet is too big comes from where it is made to the sender by no rule's leave
  * @see https://docs.aws.amazon.com/vpc/latest/reachability/explanation-codes.html
  */
 
@@ -16,9 +16,17 @@ import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
 import { type Code, REMEDY } from './code.ts';
 import { sourceAddress } from './leave.ts';
 import { declaredAt, findListener, whyNobodyListens } from './listen.ts';
-import { placeOf } from './places.ts';
-import { type Note, type Packet, type Place, type Protocol, Traveller } from './traveller.ts';
-import { travel } from './way.ts';
+import { known, placeOf } from './places.ts';
+import {
+  type Arrived,
+  type Lost,
+  type Note,
+  type Packet,
+  type Place,
+  type Protocol,
+  Traveller,
+} from './traveller.ts';
+import { FIRST_TTL, travel } from './way.ts';
 
 export interface Question {
   readonly protocol: Protocol;
@@ -43,7 +51,10 @@ const ICMP = {
   reply: { type: 0, code: 0 },
   portUnreachable: { type: 3, code: 3 },
   request: { type: 8, code: 0 },
+  timeExceeded: { type: 11, code: 0 },
 } as const;
+/** An error carries the beginning of what it speaks of. @see RFC 1812 4.3.2.3 */
+const MAX_ERROR_BYTES = 576;
 
 /** As a probe sees it: the verdicts of observe/probe-spec.ts, which the model does not look at. */
 export type PredictedVerdict =
@@ -86,9 +97,6 @@ const VERDICT_OF_ERROR: Partial<Record<Code, PredictedVerdict>> = {
 /** @see RFC 1035 4.2 */
 const DNS_PORT = 53;
 
-/** What every thing here begins with, and most of the world: Linux's default. */
-const FIRST_TTL = 64;
-
 export function judge(cloud: Cloud, question: Question): Judgement {
   const { from, destination, protocol } = question;
   const sender = placeOf(cloud, from);
@@ -112,11 +120,20 @@ export function judge(cloud: Cloud, question: Question): Judgement {
   }
   const end = travel(request, sender);
   if (end.at === 'lost') {
-    return judgement(VERDICT_OF_ERROR[end.code] ?? 'timeout', end.code, request, {
-      because: end.because,
-      at: end.source,
-      by: end.by,
-      remedy: end.remedy,
+    const { code, because, source: at, by, remedy } = end;
+    const verdict = VERDICT_OF_ERROR[code] ?? 'timeout';
+    if (code !== 'TTL_EXCEEDED')
+      return judgement(verdict, code, request, { because, at, by, remedy });
+    const { place, error, told } = tell(cloud, request);
+    return judgement(told.at === 'lost' ? 'timeout' : verdict, code, request, {
+      because:
+        told.at === 'lost'
+          ? `${because}, and what ${place.reference} says of it is lost: ${told.because}`
+          : because,
+      at,
+      by,
+      remedy,
+      reply: error,
     });
   }
 
@@ -140,8 +157,9 @@ export function judge(cloud: Cloud, question: Question): Judgement {
     destinationPort: request.packet.sourcePort,
     icmp: isError ? ICMP.portUnreachable : ICMP.reply,
     isError,
-    // An error carries the beginning of what it speaks of. @see RFC 1812 4.3.2.3
-    sizeBytes: isError ? Math.min(576, request.packet.sizeBytes) : request.packet.sizeBytes,
+    sizeBytes: isError
+      ? Math.min(MAX_ERROR_BYTES, request.packet.sizeBytes)
+      : request.packet.sizeBytes,
     dontFragment: false,
     isFragmented: false,
   };
@@ -166,6 +184,34 @@ export function judge(cloud: Cloud, question: Question): Judgement {
     reply,
     ttlOfReply,
   });
+}
+
+/** Whoever finds the time to live used up tells the sender of it, which may end in the same circle. */
+function tell(
+  cloud: Cloud,
+  request: Traveller,
+): { readonly place: Place; readonly error: Traveller; readonly told: Arrived | Lost } {
+  const last = request.path.at(-1) ?? '';
+  const place = placeOf(cloud, known(cloud.things.get(last), last));
+  const { source: destination, sizeBytes } = request.packet;
+  const error = new Traveller(
+    cloud,
+    {
+      protocol: 'icmp',
+      source: sourceAddress(place, destination),
+      destination,
+      sourcePort: NO_PORT,
+      destinationPort: NO_PORT,
+      icmp: ICMP.timeExceeded,
+      isError: true,
+      sizeBytes: Math.min(MAX_ERROR_BYTES, sizeBytes),
+      dontFragment: false,
+      isFragmented: false,
+    },
+    request,
+  );
+  error.pass(place.reference);
+  return { place, error, told: travel(error, place) };
 }
 
 interface Answer {

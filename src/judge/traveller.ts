@@ -184,12 +184,15 @@ export class Traveller {
     this.tell(clause);
   }
 
-  /** A reply that comes to who translated its request is given back the address and port that the request came with. */
+  /**
+   * A reply that comes to who translated its request is given back the address and port that the request came with. So is
+   * an error, from whomever it comes: it carries what it speaks of.
+   */
   restore(by: string): boolean {
-    const { source, destination } = this.packet;
+    const { source, destination, isError } = this.packet;
     if (this.#request === undefined) return false;
     const found = this.#request.#translations.find(
-      (one) => one.by === by && one.translated === destination && one.peer === source,
+      (one) => one.by === by && one.translated === destination && (isError || one.peer === source),
     );
     if (found === undefined) return false;
     const { original, originalPort: destinationPort } = found;

@@ -14,16 +14,14 @@ import {
   type Traveller,
 } from './traveller.ts';
 
-/**
- * More than any sensible way has; what comes to so many goes in a circle, until an appliance finds its time to live
- * used up and tells the sender.
- */
-const MAX_HOPS = 16;
+/** What every thing here begins with, and most of the world: Linux's default. */
+export const FIRST_TTL = 64;
 
 export function travel(traveller: Traveller, from: Place): Arrived | Lost {
   let stage: Stage = { at: 'sent', by: from };
   while (stage.at !== 'arrived' && stage.at !== 'lost') {
-    if (traveller.hops > MAX_HOPS) {
+    // No sensible way is so long: this goes in a circle. Who took the last one off keeps the packet.
+    if (traveller.hops >= FIRST_TTL) {
       const { destination } = traveller.packet;
       const what = `the routes lead a packet to ${destination} in a circle`;
       return lost('TTL_EXCEEDED', what, traveller.route);

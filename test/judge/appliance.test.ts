@@ -1,5 +1,6 @@
 import t from 'tap';
-import { ask, cloudOf, type Row, told } from './cloud.ts';
+import { OPEN_GROUPS } from '../support/with-lab.ts';
+import { ask, cloudOf, pod, type Row, told } from './cloud.ts';
 
 const appliances = cloudOf(`
 vpcs:
@@ -233,4 +234,58 @@ ${vpc('three', '10.3', '')}
     'timeout ADDRESS_NOT_ASSIGNED: instance/in-one igw/gate-one',
     'an Elastic IP without an internet gateway is behind nothing',
   );
+});
+
+t.test('what ends in a circle is told of, unless that ends in the same circle', async (t) => {
+  const lab = `
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
+    subnets:
+      circle: { cidr: 10.0.1.0/24, az: az-1, routeTable: circle, networkAcl: open }
+      other: { cidr: 10.0.2.0/24, az: az-1, routeTable: circle, networkAcl: open }
+    networkAcls:
+      open: { ingress: { 100: { action: allow } }, egress: { 100: { action: allow } } }
+      deaf:
+        ingress: { 90: { action: deny, protocol: icmp, icmpType: 11 }, 100: { action: allow } }
+        egress: { 100: { action: allow } }
+    routeTables: { circle: { routes: [{ destination: 10.0.1.0/24, target: instance/firewall }] } }
+    instances:
+      firewall: { subnet: circle, address: 10.0.1.5, sourceDestCheck: false }
+      inside: { subnet: circle, address: 10.0.1.10 }
+      outside: { subnet: other, address: 10.0.2.10 }
+cluster:
+  vpc: main
+  nodes: { node-1: { subnet: other, address: 10.0.2.20 } }
+`;
+  const cloud = cloudOf(lab, pod('a', ['80']));
+  const asked = (one: typeof cloud, from: string): string[] => {
+    const judgement = ask(one, from, 'tcp 10.0.1.77:80');
+    return [told(judgement), judgement.replyPath.join(' ')];
+  };
+  t.strictSame(asked(cloud, 'instance/outside'), [
+    'unreachable TTL_EXCEEDED: instance/outside instance/firewall',
+    'instance/firewall instance/outside',
+  ]);
+  t.strictSame(asked(cloud, 'instance/inside'), [
+    'timeout TTL_EXCEEDED: instance/inside instance/firewall',
+    'instance/firewall',
+  ]);
+  t.match(
+    ask(cloud, 'instance/inside', 'icmp 10.0.1.77').because,
+    /in a circle, and what instance\/firewall says of it is lost: a route leads what .* back to /,
+  );
+  t.strictSame(asked(cloud, 'pod/a'), [
+    'unreachable TTL_EXCEEDED: pod/a node/node-1 instance/firewall',
+    'instance/firewall node/node-1 pod/a',
+  ]);
+  const deaf = lab.replace(
+    'routeTable: circle, networkAcl: open }\n    network',
+    'routeTable: circle, networkAcl: deaf }\n    network',
+  );
+  t.strictSame(asked(cloudOf(deaf), 'instance/outside'), [
+    'timeout TTL_EXCEEDED: instance/outside instance/firewall',
+    'instance/firewall',
+  ]);
 });

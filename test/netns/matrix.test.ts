@@ -9,7 +9,7 @@ import { builtInLabs } from '../../src/host/lab-files.ts';
 import { findThing } from '../../src/cloud.ts';
 import { matrix } from '../../src/pipeline.ts';
 import type { MatrixCell } from '../../src/probe/matrix.ts';
-import { builtIn, pods, type TestLab, withLab } from '../support/with-lab.ts';
+import { builtIn, OPEN_GROUPS, pods, type TestLab, withLab } from '../support/with-lab.ts';
 
 const SILENT = { step: (): void => undefined, note: (): void => undefined };
 
@@ -48,6 +48,7 @@ vpcs:
   main:
     cidr: 10.0.0.0/16
     internetGateway: igw
+    ${OPEN_GROUPS}
     subnets:
       public: { cidr: 10.0.1.0/24, az: az-1, routeTable: public }
       private: { cidr: 10.0.2.0/24, az: az-1 }

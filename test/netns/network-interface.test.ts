@@ -148,6 +148,44 @@ t.test('L2-02 ARP is answered by the platform, for assigned addresses only', asy
   });
 });
 
+t.test('L2-02 a card asks for its neighbours with an address of its own', async (t) => {
+  const text = `
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
+    subnets:
+      one: { cidr: 10.0.1.0/24, az: az-1 }
+      two: { cidr: 10.0.2.0/24, az: az-1 }
+    instances:
+      peer: { subnet: two, address: 10.0.2.10 }
+      both:
+        subnet: one
+        address: 10.0.1.10
+        interfaces: [{ subnet: two, address: 10.0.2.20 }]
+`;
+  await withLab(t, { lab: text }, async (lab) => {
+    // The answer goes by the second card, whose address it does not bear, and is lost at the source check.
+    const ping = 'ping -c 1 -W 0.3 10.0.1.10 >/dev/null; true';
+    await lab.out('instance/peer', ping);
+    const neighbour = 'ip neigh show to 10.0.2.10 dev eth1';
+    t.match(
+      await lab.out('instance/both', neighbour),
+      /lladdr/,
+      'its neighbour is known all the same',
+    );
+    t.match(await lab.curl({ 'both to peer': ['instance/both', '10.0.2.10'] }), {
+      'both to peer': 'client 10.0.2.20',
+    });
+    await lab.out(
+      'instance/both',
+      'echo 0 >/proc/sys/net/ipv4/conf/eth1/arp_announce; ip neigh flush all',
+    );
+    await lab.out('instance/peer', ping);
+    t.notMatch(await lab.out('instance/both', neighbour), /lladdr/, 'by default it is not');
+  });
+});
+
 t.test('L2-03 an ENI sends from its own addresses only, unless the check is off', async (t) => {
   await withLab(t, { lab: NEIGHBOURS }, async (lab) => {
     await lab.out('instance/a', 'ip addr add 10.0.9.9/32 dev lo');

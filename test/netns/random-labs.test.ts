@@ -23,6 +23,9 @@ import { type TestLab, withLab } from '../support/with-lab.ts';
 const LABS = Number(process.env['HOPLAB_RANDOM_LABS'] ?? 8);
 const SEED = Number(process.env['HOPLAB_SEED'] ?? 1);
 
+/** A fault is found in this time and made as small as there is time for. */
+const SECONDS = 200 + 10 * Math.max(0, LABS - 8);
+
 const NOTHING: RandomLab = {
   lab: 'vpcs: { main: { cidr: 10.0.0.0/16, subnets: { one: { cidr: 10.0.1.0/24, az: az-1 } } } }',
   manifests: '',
@@ -38,6 +41,8 @@ t.test('random labs stand as planned, and all is as predicted', async (t) => {
     const { failed, counterexample, numRuns } = await fc.check(property, {
       numRuns: LABS,
       seed: SEED,
+      // Also making it smaller comes to an end, before the test runner ends all.
+      interruptAfterTimeLimit: SECONDS * 1000,
     });
     t.comment(`${numRuns} labs, ${hunt.requests} requests, ${hunt.late} of them answered late`);
     if (!failed) {
@@ -52,8 +57,8 @@ t.test('random labs stand as planned, and all is as predicted', async (t) => {
 class Hunt {
   readonly #t: Test;
   readonly #lab: TestLab;
-  /** What was there before, by the text of the lab that had faults. */
-  readonly #before = new Map<string, RandomLab>();
+  /** By the text of a lab that had faults: which, and what was there before. */
+  readonly #found = new Map<string, { readonly faults: string; readonly before: RandomLab }>();
   #now: RandomLab = NOTHING;
   requests = 0;
   late = 0;
@@ -68,7 +73,7 @@ class Hunt {
     const before = this.#now;
     this.#now = one;
     const faults = await this.#look(one);
-    if (faults !== '') this.#before.set(one.lab + one.manifests, before);
+    if (faults !== '') this.#found.set(one.lab + one.manifests, { faults, before });
     return faults;
   }
 
@@ -88,20 +93,20 @@ class Hunt {
     this.late += differing.length - still.length;
     if (still.length < differing.length) {
       const passing = differing.filter((_, index) => again.cells[index]?.agrees === true);
-      this.#t.comment(`only once:\n${renderMatrixDifferences(passing)}`);
+      this.#t.comment(`only once, in ${keep(one)}:\n${renderMatrixDifferences(passing)}`);
     }
     return renderMatrixDifferences(still);
   }
 
-  /** What is wrong, in a lab of its own, and a directory with it; and whether it is wrong only after another lab. */
+  /** What was wrong, and a directory with the lab; also where it is right in a sandbox of its own. */
   async tell(one: RandomLab): Promise<string> {
-    const after = await this.faultsOf(one);
+    const found = this.#found.get(one.lab + one.manifests);
     await this.#lab.down();
-    const fresh = await this.faultsOf(one);
-    const before = this.#before.get(one.lab + one.manifests) ?? NOTHING;
-    const origin = fresh === '' ? `\nonly as a change from the lab in ${keep(before)}` : '';
-    const faults = [fresh, after].find((text) => text !== '') ?? 'and now it is as it should be';
-    return `${keep(one)}${origin}\n${faults}\n\n${one.lab}\n---\n${one.manifests}`;
+    const isRepeatable = (await this.faultsOf(one)) !== '';
+    const origin = isRepeatable
+      ? ''
+      : `\nbut not in a new sandbox; what stood before: ${keep(found?.before ?? NOTHING)}`;
+    return `${keep(one)}${origin}\n${found?.faults ?? ''}\n\n${one.lab}---\n${one.manifests}`;
   }
 }
 

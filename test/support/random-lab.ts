@@ -3,7 +3,7 @@
  * so that a later feature may refer to whatever an earlier one brought, and fast-check can make each of them smaller. A
  * feature picks among what is there by a number that goes round, so that a smaller lab is still a whole one.
  *
- * A new feature (security groups, network ACLs) is one more entry of FEATURES.
+ * A new feature is one more entry of FEATURES.
  */
 
 import fc from 'fast-check';
@@ -222,15 +222,13 @@ const routeTables: Feature = fc
       ...Object.keys(vpc.natGateways).map((name) => `nat/${name}`),
       ...Object.keys(vpc.instances).map((name) => `instance/${name}`),
     ];
-    // Routes inside the VPC lead to what is there.
-    const inside = cards.filter((one) => vpc.natGateways[one.slice(4)]?.['deleted'] !== true);
     tables.forEach(({ hasMain, routes }, index) => {
       const written: RouteDraft[] = [];
       for (const { destination: number, target } of routes) {
         const destination = picked([...outside, ...own], number);
         if (written.some((one) => one.destination === destination)) continue;
         const targets = own.includes(destination)
-          ? inside
+          ? cards
           : [...gateways, ...gateways, ...cards, 'blackhole'];
         if (targets.length > 0) written.push({ destination, target: picked(targets, target) });
       }
@@ -248,6 +246,125 @@ const routeTables: Feature = fc
     });
   });
 
+/** What a rule of a group or of a network ACL may be about: the keys beside its peer. */
+const PERMISSIONS: readonly More[] = [
+  {},
+  { protocol: 'tcp' },
+  { protocol: 'icmp' },
+  { ports: 80 },
+  { ports: '5000-9000' },
+  { ports: '1024-65535' },
+  // In the middle of the ports that an answer may come to.
+  { ports: '1024-45000' },
+  { protocol: 'udp', ports: '45000-65535' },
+  { protocol: 'udp', ports: 53 },
+  { protocol: 'udp' },
+  { protocol: 'icmp', icmpType: 8 },
+  { protocol: 'icmp', icmpType: 0 },
+];
+
+/** From all to a few: the blocks that a rule may be about. */
+function blocks({ vpc }: Draft): string[] {
+  const own = Object.values(vpc.subnets).map(({ cidr }) => cidr);
+  return ['0.0.0.0/0', '10.0.0.0/16', ...own, '198.51.100.0/24', '10.0.1.10/32'];
+}
+
+const drawnRule = fc.record({ permission: pick, peer: pick });
+type DrawnRule = Readonly<Record<'permission' | 'peer', number>>;
+const drawnRules = fc.array(drawnRule, { maxLength: 3 });
+
+const OPEN = { ingress: [{ from: '0.0.0.0/0' }] };
+
+/** Some groups, and who carries which; the groups that everybody carries who names none are mostly open. */
+const securityGroups: Feature = fc
+  .record({
+    groups: fc.array(
+      fc.record({ ingress: drawnRules, egress: fc.option(drawnRules, { nil: undefined }) }),
+      { maxLength: 3 },
+    ),
+    isDefaultClosed: rarely(4),
+    isClusterClosed: rarely(4),
+    prefixList: fc.array(pick, { minLength: 1, maxLength: 3 }),
+    members: fc.array(fc.subarray([0, 1, 2]), { minLength: 9, maxLength: 9 }),
+  })
+  .map((drawn) => (draft) => {
+    const { vpc, cluster: ofCluster } = draft;
+    const names = drawn.groups.map((_, index) => `group-${index + 1}`);
+    const peers = [...blocks(draft), ...names.map((name) => `sg/${name}`), 'sg/default', 'self'];
+    const permission = ({ permission: number }: DrawnRule): More => picked(PERMISSIONS, number);
+    const all: Record<string, More> = {};
+    drawn.groups.forEach(({ ingress, egress }, index) => {
+      const peer = (rule: DrawnRule): string => picked([...peers, 'pl/list'], rule.peer);
+      all[names[index] ?? ''] = {
+        ingress: ingress.map((rule) => ({ ...permission(rule), from: peer(rule) })),
+        ...(egress === undefined
+          ? {}
+          : { egress: egress.map((rule) => ({ ...permission(rule), to: peer(rule) })) }),
+      };
+    });
+    if (!drawn.isDefaultClosed) all['default'] = OPEN;
+    const nodes = Object.values(ofCluster.nodes);
+    if (!drawn.isClusterClosed && nodes.length > 0) all['eks-cluster-sg'] = OPEN;
+    vpc['securityGroups'] = all;
+    if (names.length > 0) {
+      const list = drawn.prefixList.map((number) => picked(blocks(draft).slice(1), number));
+      vpc['prefixLists'] = { list: [...new Set(list)] };
+    }
+    const cards = Object.values(vpc.instances).flatMap((one) => [
+      one,
+      ...((one['interfaces'] as More[] | undefined) ?? []),
+    ]);
+    [...cards, ...nodes].forEach((owner, index) => {
+      const groups = picked(drawn.members, index).flatMap((number) => names[number] ?? []);
+      if (groups.length > 0) owner['securityGroups'] = groups;
+    });
+  });
+
+/** A few numbered rules before one that lets the rest pass, or nothing behind them; some subnets have none. */
+const networkAcls: Feature = fc
+  .record({
+    acls: fc.array(
+      fc.record({
+        ingress: fc.array(fc.tuple(fc.boolean(), drawnRule), { maxLength: 3 }),
+        egress: fc.array(fc.tuple(fc.boolean(), drawnRule), { maxLength: 3 }),
+        endsOpenIn: rarely(3).map((isClosed) => !isClosed),
+        endsOpenOut: rarely(3).map((isClosed) => !isClosed),
+      }),
+      { maxLength: 2 },
+    ),
+    associations: fc.array(pick, { minLength: 4, maxLength: 4 }),
+  })
+  .map(({ acls, associations }) => (draft) => {
+    const { vpc } = draft;
+    if (acls.length === 0) return;
+    const list = (
+      rules: readonly (readonly [boolean, DrawnRule])[],
+      key: 'from' | 'to',
+      endsOpen: boolean,
+    ): More => {
+      const written = rules.map(([allows, { permission, peer }], index) => [
+        String(100 + 10 * index),
+        {
+          action: allows ? 'allow' : 'deny',
+          ...picked(PERMISSIONS, permission),
+          [key]: picked(blocks(draft), peer),
+        },
+      ]);
+      return Object.fromEntries([...written, ...(endsOpen ? [['900', { action: 'allow' }]] : [])]);
+    };
+    const names = acls.map((_, index) => `acl-${index + 1}`);
+    vpc['networkAcls'] = Object.fromEntries(
+      acls.map(({ ingress, egress, endsOpenIn, endsOpenOut }, index) => [
+        names[index],
+        { ingress: list(ingress, 'from', endsOpenIn), egress: list(egress, 'to', endsOpenOut) },
+      ]),
+    );
+    Object.values(vpc.subnets).forEach((subnet, index) => {
+      const name = picked(['', ...names], associations[index] ?? 0);
+      if (name !== '') subnet['networkAcl'] = name;
+    });
+  });
+
 /** In this order: each may refer to what those before it brought. */
 const FEATURES: readonly Feature[] = [
   subnets,
@@ -257,6 +374,8 @@ const FEATURES: readonly Feature[] = [
   cluster,
   internetHosts,
   routeTables,
+  securityGroups,
+  networkAcls,
 ];
 
 export const randomLab: fc.Arbitrary<RandomLab> = fc.tuple(...FEATURES).map((edits) => {
@@ -270,10 +389,15 @@ export const randomLab: fc.Arbitrary<RandomLab> = fc.tuple(...FEATURES).map((edi
   return write(draft);
 });
 
+function isEmpty(part: unknown): boolean {
+  return typeof part === 'object' && part !== null && Object.keys(part).length === 0;
+}
+
 function write({ vpc, cluster: { nodes, ...cluster }, internet, pods }: Draft): RandomLab {
   const hasNodes = Object.keys(nodes).length > 0;
   const lab = {
-    vpcs: { main: vpc },
+    // Shorter to read without what there is none of.
+    vpcs: { main: Object.fromEntries(Object.entries(vpc).filter(([, part]) => !isEmpty(part))) },
     ...(hasNodes ? { cluster: { ...cluster, nodes } } : {}),
     internet,
   };
