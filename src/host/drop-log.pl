@@ -117,7 +117,7 @@ open(my $home, '<', '/proc/self/ns/net') or die "drop-log: $!\n";
 my %by_fd;
 for my $name (@names) {
     my $socket = listen_in($name);
-    $by_fd{fileno $socket} = { netns => $name, socket => $socket, next => undef, excess => 0 };
+    $by_fd{fileno $socket} = { netns => $name, socket => $socket, next => 0, excess => 0, overrun => 0 };
 }
 # A namespace is let go of by closing the sockets; nothing else of us is in one.
 syscall($setns, fileno($home), $CLONE_NEWNET);
@@ -204,7 +204,7 @@ sub read_packet {
     }
     if (defined $found{$SEQ}) {
         my $number = unpack 'N', $found{$SEQ};
-        $lines .= lost($from, $time, ($number - $from->{next}) & 0xffffffff) if defined $from->{next};
+        $lines .= lost($from, $time, ($number - $from->{next}) & 0xffffffff);
         $from->{next} = ($number + 1) & 0xffffffff;
     }
     my $what = describe($found{$PAYLOAD} // '');

@@ -339,6 +339,16 @@ t.test('a sysctl that is only there with a module is not missed without it', asy
   t.strictSame(says(read({ a: { ip } }), planned), ['✗ thing: sysctl net.ipv4.y is gone']);
 });
 
+t.test('a sysctl of a link goes with the link, although not every kernel has it', async (t) => {
+  const path = 'net/ipv4/neigh/br/x';
+  const planned = plan(...bareNetns(a), {
+    ...{ kind: 'sysctl', netns: a, path, value: '0', link: 'br', ifThere: true },
+  });
+  t.strictSame(says(read({ a: { ip: text([LO]) } }), planned), [
+    '✗ thing: sysctl net.ipv4.neigh.br.x is gone',
+  ]);
+});
+
 t.test(
   'a server runs when its process was started with this configuration and listens',
   async (t) => {
@@ -371,6 +381,19 @@ t.test(
     ]);
     t.strictSame(with_('HOPLAB_DIGEST=d1', ''), [
       '✗ thing: server haproxy: it does not listen on tcp 8080 of a',
+    ]);
+    const log = plan(...bareNetns(a), {
+      ...server,
+      sockets: [{ netns: a, protocol: 'nflog', port: 1 }],
+    });
+    const bound = (proc: string): string[] => {
+      const netns = { a: { ip: text([LO]), proc } };
+      return says(read(netns, { daemons: new Map([['haproxy', 'HOPLAB_DIGEST=d1']]) }), log);
+    };
+    const groups = '/proc/self/net/netfilter/nfnetlink_log:    1     13     0 2   128    100  1\n';
+    t.strictSame(bound(groups), []);
+    t.strictSame(bound(groups.replace(' 1 ', ' 2 ')), [
+      '✗ thing: server haproxy: it does not listen on nflog 1 of a',
     ]);
   },
 );
