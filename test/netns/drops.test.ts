@@ -159,7 +159,7 @@ t.test('every reason that a rule gives is understood', async (t) => {
       'tcp S 10.0.1.10 > 10.0.1.20:5432: sg/web,sg/base egress',
       'udp  10.0.1.10 > 10.0.1.20:53: acl/clients ingress rule 90',
       'tcp S 10.0.1.10 > 10.0.1.20:22: tracking allowance',
-      `47  10.0.1.10 > 10.0.1.20: ${"sg/abcdefghij,".repeat(9)}sg/z egress`,
+      `47  10.0.1.10 > 10.0.1.20: ${'sg/abcdefghij,'.repeat(9)}sg/z egress`,
     ]);
   });
 });
