@@ -37,7 +37,8 @@ for (const file of FILES) {
   // The lab of the directory, else the one that the README begins with. Experiments are no traffic: they change the lab.
   const lab = file.startsWith(LABS) ? basename(dirname(file)) : 'scenario-4';
   const probes = Object.keys(load(lab).spec.file.probes).join(' ');
-  const traffic = `npx hoplab probe --every 100ms -l ${lab} ${probes} >/dev/null 2>&1 & traffic=$!; trap "kill $traffic" EXIT`;
+  // Not by the function below, whose own process would be ended in the place of the program's.
+  const traffic = `sh ${PROJECT}/scripts/hoplab probe --every 100ms -l ${lab} ${probes} >/dev/null 2>&1 & traffic=$!; trap "kill $traffic" EXIT`;
   t.test(`every command in ${name} does what it shows`, async (t) => {
     const state = mkdtempSync(join(tmpdir(), 'hoplab-docs-'));
     const sh = (line: string): ReturnType<typeof run> =>
