@@ -388,16 +388,16 @@ function planSecurityGroup(
 ): Fragment {
   const why = because('security-group', `sg/${group.name}`, group.at);
   const members = interfaces.filter((eni) => eni.securityGroups?.includes(group.name) === true);
-  const fragment = new Fragment().add(
-    as(why, 'the set of its members'),
-    {
-      kind: 'nft-set',
-      netns,
-      ...GATES,
-      type: 'set',
-      set: groupSet(group.name),
-      body: 'type ipv4_addr;',
-    },
+  const fragment = new Fragment().add(as(why, 'the set of its members'), {
+    kind: 'nft-set',
+    netns,
+    ...GATES,
+    type: 'set',
+    set: groupSet(group.name),
+    body: 'type ipv4_addr;',
+  });
+  fragment.add(
+    why,
     ...(['egress', 'ingress'] as const).map((direction) =>
       chain(
         netns,

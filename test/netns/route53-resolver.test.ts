@@ -4,7 +4,7 @@ import t from 'tap';
 
 import { probe } from '../../src/pipeline.ts';
 import { renderDrift } from '../../src/report/drift.ts';
-import { edit, pods, type TestLab, withLab } from '../support/with-lab.ts';
+import { edit, OPEN_GROUPS, pods, type TestLab, withLab } from '../support/with-lab.ts';
 
 // Much of the time is waiting for what does not come.
 t.jobs = 4;
@@ -13,6 +13,7 @@ const LAB = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     secondaryCidrs: [100.64.0.0/16]
     enableDnsSupport: true
     enableDnsHostnames: true

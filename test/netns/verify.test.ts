@@ -4,13 +4,14 @@ import t from 'tap';
 
 import { builtInLabs } from '../../src/host/lab-files.ts';
 import { renderDrift } from '../../src/report/drift.ts';
-import { builtIn, edit, pods, type TestLab, withLab } from '../support/with-lab.ts';
+import { builtIn, edit, pods, type TestLab, withLab, OPEN_GROUPS } from '../support/with-lab.ts';
 
 /** A bit of everything: two nodes and two ENIs, a NAT and an internet gateway, an appliance, UDP, excluded blocks. */
 const LAB = `
 vpcs:
   main:
     cidr: 10.0.0.0/16
+    ${OPEN_GROUPS}
     secondaryCidrs: [10.1.0.0/16]
     subnets:
       public: { cidr: 10.0.1.0/24, az: az-1, routeTable: public }
@@ -182,7 +183,9 @@ const BREAKS: readonly Break[] = [
     what: 'an nft rule, replaced',
     where: 'vpc/main',
     line: 'nft flush chain inet vpc sg-default-ingress && nft add rule inet vpc sg-default-ingress drop',
-    says: ['✗ vpc/main: chain sg-default-ingress (nft inet vpc) lacks a rule and has a rule more'],
+    says: [
+      '✗ sg/default: chain sg-default-ingress (nft inet vpc) lacks a rule and has a rule more',
+    ],
   },
   {
     what: 'an nft base chain, hung elsewhere',
