@@ -14,7 +14,7 @@ import { missingLines, shownCommands } from '../support/markdown.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 /** A command that goes on until somebody ends it has shown by then what it can. */
-const ENDLESS_SECONDS = 4;
+const ENDLESS_SECONDS = 3;
 const SECONDS = 30;
 /** Without npx between, which only looks for the launcher. */
 const SHORT = `npx() { shift; sh ${PROJECT}/scripts/hoplab "$@"; }`;

@@ -22,7 +22,7 @@ import { down, load, repair, up, verify } from '../../src/pipeline.ts';
 import { renderDrift } from '../../src/report/drift.ts';
 
 const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
-const KILLS = Number(process.env['HOPLAB_KILLS'] ?? 10);
+const KILLS = Number(process.env['HOPLAB_KILLS'] ?? 8);
 const SEED = Number(process.env['HOPLAB_SEED'] ?? Date.now() % 1_000_000);
 const SILENT = { step: (): void => undefined, note: (): void => undefined };
 const PATIENCE_MS = 20_000;

@@ -2,7 +2,6 @@
 
 import t from 'tap';
 
-import { probe } from '../../src/pipeline.ts';
 import { renderDrift } from '../../src/report/drift.ts';
 import { edit, OPEN_GROUPS, pods, type TestLab, withLab } from '../support/with-lab.ts';
 
@@ -377,8 +376,7 @@ experiments:
 
 t.test('probes by name, and of the DNS server, are seen as they are predicted', async (t) => {
   await withLab(t, { ...INPUT, lab: LAB + PROBES }, async (lab) => {
-    const silent = { step: (): void => undefined, note: (): void => undefined };
-    const groups = await probe(lab.lab, await lab.sandbox(), [], silent);
+    const groups = await lab.probe();
     const results = groups.flatMap((group) => group.results);
     t.equal(results.length, 10);
     for (const { name, differences } of results) t.strictSame(differences, [], name);

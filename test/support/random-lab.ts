@@ -57,9 +57,9 @@ export type Edit = (draft: Draft) => void;
 export type Feature = fc.Arbitrary<Edit>;
 
 /** One of what is there. */
-export const pick = fc.nat({ max: 59 });
+const pick = fc.nat({ max: 59 });
 
-export function picked<Item>(items: readonly Item[], number: number): Item {
+function picked<Item>(items: readonly Item[], number: number): Item {
   const item = items[number % items.length];
   if (item === undefined) throw new Error('there is nothing to pick from');
   return item;
@@ -350,7 +350,7 @@ const networkAcls: Feature = fc
           [key]: picked(blocks(draft), peer),
         },
       ]);
-      return Object.fromEntries([...written, ...(endsOpen ? [['900', { action: 'allow' }]] : [])]);
+      return Object.fromEntries<unknown>([...written, ...(endsOpen ? [['900', { action: 'allow' }]] : [])]);
     };
     const names = acls.map((_, index) => `acl-${index + 1}`);
     vpc['networkAcls'] = Object.fromEntries(

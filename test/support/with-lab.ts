@@ -19,7 +19,7 @@ import { LABS, type LabText, readLabText } from '../../src/host/lab-files.ts';
 import { MachineError } from '../../src/host/machine-error.ts';
 import { enter, findSandbox, type Sandbox } from '../../src/host/sandbox.ts';
 import { LabStore } from '../../src/host/store.ts';
-import { down, type Lab, loadText, repair, up, verify } from '../../src/pipeline.ts';
+import { down, type Lab, loadText, probe, repair, up, verify } from '../../src/pipeline.ts';
 import type { Repaired, Verified } from '../../src/standing.ts';
 
 interface LabInput {
@@ -117,6 +117,14 @@ export class TestLab {
 
   async repair(): Promise<Repaired> {
     return repair(this.store, await this.sandbox(), SILENT);
+  }
+
+  /** The lab's probes, its experiments' too. */
+  async probe(): ReturnType<typeof probe> {
+    const sandbox = await this.sandbox();
+    // Labs side by side share the environment: it is set in the moment in which it is read.
+    process.env['XDG_STATE_HOME'] = this.#state;
+    return probe(this.lab, sandbox, [], SILENT);
   }
 
   /** Runs the command line as a process of its own, with this lab's state. */
