@@ -350,7 +350,10 @@ const networkAcls: Feature = fc
           [key]: picked(blocks(draft), peer),
         },
       ]);
-      return Object.fromEntries<unknown>([...written, ...(endsOpen ? [['900', { action: 'allow' }]] : [])]);
+      return Object.fromEntries<unknown>([
+        ...written,
+        ...(endsOpen ? [['900', { action: 'allow' }]] : []),
+      ]);
     };
     const names = acls.map((_, index) => `acl-${index + 1}`);
     vpc['networkAcls'] = Object.fromEntries(
