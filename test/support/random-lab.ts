@@ -342,7 +342,7 @@ const networkAcls: Feature = fc
       key: 'from' | 'to',
       endsOpen: boolean,
     ): More => {
-      const written = rules.map(([allows, { permission, peer }], index) => [
+      const written = rules.map(([allows, { permission, peer }], index): [string, unknown] => [
         String(100 + 10 * index),
         {
           action: allows ? 'allow' : 'deny',
@@ -352,7 +352,7 @@ const networkAcls: Feature = fc
       ]);
       return Object.fromEntries<unknown>([
         ...written,
-        ...(endsOpen ? [['900', { action: 'allow' }]] : []),
+        ...(endsOpen ? [['900', { action: 'allow' }] as const] : []),
       ]);
     };
     const names = acls.map((_, index) => `acl-${index + 1}`);
