@@ -19,11 +19,13 @@
 import type { Because } from '../base/because.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import type { NftChain, NftSet } from '../kernel/state.ts';
+import { nftTable, type NftTableWords } from '../kernel/nft.ts';
 import { logged } from './drop-log.ts';
 
 /** The table in the VPC's netns that holds security groups and network ACLs. */
-export const GATES = { family: 'inet', table: 'vpc' } as const;
+export function gates(netns: NetnsName): NftTableWords {
+  return nftTable(netns, { family: 'inet', table: 'vpc' });
+}
 
 /** Where a rule leads that allows: `goto track`. */
 export const TRACK = 'track';
@@ -56,32 +58,22 @@ const TIMEOUT = { tcp: '5d', udp: '30s', udpStream: '3m', other: '10m', closed: 
 
 /** Chains and sets that all gates of a VPC share; `jump known` comes before any rule is looked at. */
 export function planConnectionTracking(netns: NetnsName, why: Because): Fragment {
-  const set = (name: string, body: string): NftSet => ({
-    kind: 'nft-set',
-    netns,
-    ...GATES,
-    type: 'set',
-    set: name,
-    body,
-  });
-  const chain = (name: string, rules: readonly string[]): NftChain => ({
-    kind: 'nft-chain',
-    netns,
-    ...GATES,
-    chain: name,
-    rules,
-  });
+  const { set, chain } = gates(netns);
   const dynamic = (key: string, timeout: string): string =>
     `${key}; size ${MAX_ENTRIES}; flags dynamic,timeout; timeout ${timeout};`;
   return new Fragment().add(
     why,
-    set('tcp-flows', dynamic(FLOW_KEY, TIMEOUT.tcp)),
-    set('udp-flows', dynamic(FLOW_KEY, TIMEOUT.udp)),
-    set('icmp-flows', dynamic('typeof meta mark . ip saddr . ip daddr . icmp id', TIMEOUT.udp)),
-    set(OPEN_TO_ALL.ingress, 'type mark . inet_proto;'),
-    set(OPEN_TO_ALL.egress, 'type mark . inet_proto;'),
-    set(ALWAYS_TRACKED.address, 'type ipv4_addr;'),
-    set(ALWAYS_TRACKED.mac, 'type ether_addr;'),
+    set('set', 'tcp-flows', dynamic(FLOW_KEY, TIMEOUT.tcp)),
+    set('set', 'udp-flows', dynamic(FLOW_KEY, TIMEOUT.udp)),
+    set(
+      'set',
+      'icmp-flows',
+      dynamic('typeof meta mark . ip saddr . ip daddr . icmp id', TIMEOUT.udp),
+    ),
+    set('set', OPEN_TO_ALL.ingress, 'type mark . inet_proto;'),
+    set('set', OPEN_TO_ALL.egress, 'type mark . inet_proto;'),
+    set('set', ALWAYS_TRACKED.address, 'type ipv4_addr;'),
+    set('set', ALWAYS_TRACKED.mac, 'type ether_addr;'),
     chain('known', [
       'ct state related accept',
       'meta l4proto vmap { icmp : goto known-icmp, tcp : goto known-tcp, udp : goto known-udp }',

@@ -20,7 +20,7 @@ const GROUP = 1;
 /** The longest IPv4 header (60 bytes) and the longest TCP header (60). */
 const HEAD_BYTES = 128;
 /** @see linux/include/net/netfilter/nf_log.h NF_LOG_PREFIXLEN, which counts a closing zero */
-const MAX_REASON_BYTES = 127;
+export const MAX_REASON_BYTES = 127;
 
 /** The start of a rule that denies: the packet is logged with the reason, each one at once. As `nft` prints it. */
 export function logged(reason: string): string {

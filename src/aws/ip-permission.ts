@@ -8,6 +8,7 @@
 import * as z from 'zod';
 
 import { type Diagnostics } from '../base/diagnostic.ts';
+import { type Cidr, cidr } from '../base/ip.ts';
 import type { Where } from '../source/yaml.ts';
 
 /** Seen from the ENI or the subnet: what comes in, what goes out. */
@@ -149,12 +150,24 @@ export function renderPermission({ protocol, ports, icmp }: IpPermission): strin
   }
 }
 
-function renderPorts({ from, to }: PortRange): string {
+export function renderPorts({ from, to }: PortRange): string {
   return from === to ? String(from) : `${from}-${to}`;
 }
 
 export function isEveryPort({ from, to }: PortRange): boolean {
   return from <= 0 && to >= ALL_PORTS.to;
+}
+
+/** Every address. */
+export const EVERYBODY = cidr('0.0.0.0/0');
+
+/** Whose packets, in nftables' words: by the source of what comes in, by the destination of what goes out. */
+export function nftPeer(direction: Direction, block: Cidr): string {
+  return block === EVERYBODY ? '' : `${nftSide(direction)} ${block.replace(/\/32$/, '')}`;
+}
+
+export function nftSide(direction: Direction): 'ip saddr' | 'ip daddr' {
+  return direction === 'ingress' ? 'ip saddr' : 'ip daddr';
 }
 
 /** The match in nftables' words, as `nft list` prints it; empty for all traffic. */

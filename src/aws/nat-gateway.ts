@@ -21,7 +21,7 @@ import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
 import { netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { hostNetns } from '../kernel/netns.ts';
-import type { NftChain, NftSet } from '../kernel/state.ts';
+import { nftTable } from '../kernel/nft.ts';
 import { routerSysctls, sysctl } from '../kernel/sysctl.ts';
 import { durationSchema, ipv4Schema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
@@ -133,22 +133,7 @@ export function planNatGateway(gateway: NatGateway): Fragment {
   const { netns, eni } = gateway;
   const why = because('nat-gateway', `nat/${gateway.name}`, gateway.at);
   const address = eni.addresses[0].address;
-  const set = (type: 'set' | 'counter', name: string, body: string): NftSet => ({
-    kind: 'nft-set',
-    netns,
-    ...TABLE,
-    type,
-    set: name,
-    body,
-  });
-  const chain = (name: string, hook: string, rules: readonly string[]): NftChain => ({
-    kind: 'nft-chain',
-    netns,
-    ...TABLE,
-    chain: name,
-    hook,
-    rules,
-  });
+  const { table, set, chain } = nftTable(netns, TABLE);
   const seconds = Math.max(1, Math.round(gateway.idleTimeoutSeconds));
   const limit = gateway.connectionsPerDestination;
   const timeouts = ['tcp_timeout_established', 'udp_timeout', 'udp_timeout_stream', 'icmp_timeout'];
@@ -165,7 +150,7 @@ export function planNatGateway(gateway: NatGateway): Fragment {
     .addAll(planPrimaryLink(eni, why))
     .add(
       why,
-      { kind: 'nft-table', netns, ...TABLE },
+      table,
       // Named like the CloudWatch metrics of a NAT gateway.
       set('counter', 'ErrorPortAllocation', ''),
       set('counter', 'IdleTimeoutCount', ''),
@@ -173,23 +158,33 @@ export function planNatGateway(gateway: NatGateway): Fragment {
       set('set', 'udp-connections', 'type ipv4_addr . inet_service; size 65535; flags dynamic;'),
       set('set', 'icmp-connections', 'type ipv4_addr; size 65535; flags dynamic;'),
       // Before conntrack puts fragments together again (priority -400).
-      chain('fragments', 'type filter hook prerouting priority -450; policy accept;', [
-        'ip frag-off & 16383 != 0 meta l4proto { icmp, tcp } counter drop',
-      ]),
-      chain('forward', 'type filter hook forward priority 0; policy drop;', [
-        'meta l4proto != { icmp, tcp, udp } counter drop',
-        'ct state established,related accept',
-        'ct state invalid meta l4proto tcp counter name "IdleTimeoutCount" reject with tcp reset',
-        'ct state invalid counter drop',
-        `add @tcp-connections { ip daddr . tcp dport ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
-        `add @udp-connections { ip daddr . udp dport ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
-        `meta l4proto icmp add @icmp-connections { ip daddr ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
-        'accept',
-      ]),
-      chain('postrouting', 'type nat hook postrouting priority 100; policy accept;', [
-        `meta l4proto { tcp, udp } snat to ${address}:${SOURCE_PORTS} fully-random`,
-        `snat to ${address}`,
-      ]),
-      chain('input', 'type filter hook input priority 0; policy drop;', []),
+      chain(
+        'fragments',
+        ['ip frag-off & 16383 != 0 meta l4proto { icmp, tcp } counter drop'],
+        'type filter hook prerouting priority -450; policy accept;',
+      ),
+      chain(
+        'forward',
+        [
+          'meta l4proto != { icmp, tcp, udp } counter drop',
+          'ct state established,related accept',
+          'ct state invalid meta l4proto tcp counter name "IdleTimeoutCount" reject with tcp reset',
+          'ct state invalid counter drop',
+          `add @tcp-connections { ip daddr . tcp dport ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
+          `add @udp-connections { ip daddr . udp dport ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
+          `meta l4proto icmp add @icmp-connections { ip daddr ct count over ${limit} } counter name "ErrorPortAllocation" drop`,
+          'accept',
+        ],
+        'type filter hook forward priority 0; policy drop;',
+      ),
+      chain(
+        'postrouting',
+        [
+          `meta l4proto { tcp, udp } snat to ${address}:${SOURCE_PORTS} fully-random`,
+          `snat to ${address}`,
+        ],
+        'type nat hook postrouting priority 100; policy accept;',
+      ),
+      chain('input', [], 'type filter hook input priority 0; policy drop;'),
     );
 }

@@ -15,17 +15,19 @@ import * as z from 'zod';
 
 import { as, because, type Because } from '../base/because.ts';
 import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
-import { type Cidr, cidr, contains, type Ipv4 } from '../base/ip.ts';
+import { type Cidr, contains, type Ipv4 } from '../base/ip.ts';
 import { awsId, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { cidrSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
-import { deny, GATES } from './connection-tracking.ts';
+import { deny, gates } from './connection-tracking.ts';
 import {
   covers,
   type Direction,
   type IpPermission,
+  EVERYBODY,
   nftMatch,
+  nftPeer,
   type PermissionHeader,
   permissionKeys,
   resolvePermission,
@@ -45,7 +47,7 @@ export const NetworkAclSpec = z.strictObject({
     z.strictObject({
       action,
       ...permissionKeys,
-      from: cidrSchema.describe('Source addresses').default(cidr('0.0.0.0/0')),
+      from: cidrSchema.describe('Source addresses').default(EVERYBODY),
     }),
   )
     .describe('Rules by number for what enters the subnet; what none matches is denied')
@@ -54,7 +56,7 @@ export const NetworkAclSpec = z.strictObject({
     z.strictObject({
       action,
       ...permissionKeys,
-      to: cidrSchema.describe('Destination addresses').default(cidr('0.0.0.0/0')),
+      to: cidrSchema.describe('Destination addresses').default(EVERYBODY),
     }),
   )
     .describe('Rules by number for what leaves the subnet; what none matches is denied')
@@ -81,8 +83,8 @@ export interface NetworkAcl extends Readonly<Record<Direction, readonly NetworkA
 
 /** As AWS makes it with the VPC: everything passes. */
 const DEFAULT_NETWORK_ACL_SPEC: NetworkAclSpec = {
-  ingress: { '100': { action: 'allow', from: cidr('0.0.0.0/0') } },
-  egress: { '100': { action: 'allow', to: cidr('0.0.0.0/0') } },
+  ingress: { '100': { action: 'allow', from: EVERYBODY } },
+  egress: { '100': { action: 'allow', to: EVERYBODY } },
 };
 
 /** Can be raised to 40. @see VPC User Guide, amazon-vpc-limits.html "Network ACLs" */
@@ -188,17 +190,7 @@ export function planNetworkAcls(
   subnets: readonly Subnet[],
   why: Because,
 ): Fragment {
-  const set = (type: 'set' | 'map', name: string, body: string) =>
-    ({ kind: 'nft-set', netns, ...GATES, type, set: name, body }) as const;
-  const chain = (name: string, rules: readonly string[], hook?: string) =>
-    ({
-      kind: 'nft-chain',
-      netns,
-      ...GATES,
-      chain: name,
-      ...(hook === undefined ? {} : { hook }),
-      rules,
-    }) as const;
+  const { set, chain, element } = gates(netns);
   const fragment = new Fragment().add(
     why,
     set('map', EGRESS_OF, 'type ifname : verdict;'),
@@ -223,36 +215,22 @@ export function planNetworkAcls(
   for (const { name, bridge, networkAcl, at } of subnets) {
     const subnetWhy = as(because('subnet', `subnet/${name}`, at), `its network ACL ${networkAcl}`);
     const link = `"${bridge}"`;
-    const element = (of: string, direction: Direction) =>
-      ({
-        kind: 'nft-element',
-        netns,
-        ...GATES,
-        set: of,
-        element: link,
-        data: `jump ${aclChain(networkAcl, direction)}`,
-      }) as const;
-    fragment.add(subnetWhy, element(EGRESS_OF, 'egress'), element(INGRESS_OF, 'ingress'), {
-      kind: 'nft-element',
-      netns,
-      ...GATES,
-      set: WITHIN_SUBNET,
-      element: `${link} . ${link}`,
-    });
+    const jump = (direction: Direction): string => `jump ${aclChain(networkAcl, direction)}`;
+    fragment.add(
+      subnetWhy,
+      element(EGRESS_OF, link, jump('egress')),
+      element(INGRESS_OF, link, jump('ingress')),
+      element(WITHIN_SUBNET, `${link} . ${link}`),
+    );
   }
   return fragment;
 }
 
 function renderRules(acl: NetworkAcl, direction: Direction): string[] {
-  const side = direction === 'ingress' ? 'ip saddr' : 'ip daddr';
   const because = (number: number | '*'): string =>
     deny(`NACL ${acl.name} ${direction} (rule ${number})`);
   const rules = acl[direction].map(({ number, action: what, permission, peer }) =>
-    [
-      peer === '0.0.0.0/0' ? '' : `${side} ${peer.replace(/\/32$/, '')}`,
-      nftMatch(permission),
-      what === 'allow' ? 'return' : because(number),
-    ]
+    [nftPeer(direction, peer), nftMatch(permission), what === 'allow' ? 'return' : because(number)]
       .filter((word) => word !== '')
       .join(' '),
   );

@@ -15,12 +15,8 @@ import type { SourceRef } from '../base/diagnostic.ts';
 import { cidr, type Ipv4, nth, prefixLength } from '../base/ip.ts';
 import { awsId, linkName, macAddress, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import {
-  type InterfaceAddress,
-  MAIN_TABLE,
-  type NftElement,
-  type NftSet,
-} from '../kernel/state.ts';
+import { nftTable } from '../kernel/nft.ts';
+import { type InterfaceAddress, MAIN_TABLE } from '../kernel/state.ts';
 import { logged } from './drop-log.ts';
 import type { Subnet } from './subnet.ts';
 
@@ -64,6 +60,7 @@ export function planNetworkInterface(vpc: NetnsName, eni: NetworkInterface): Fra
   const why = because('network-interface', `${eni.thing}:${eni.link}`, eni.at);
   const port = portName(eni);
   const { bridge, router } = eni.subnet;
+  const { element } = nftTable(vpc, FABRIC);
   const fragment = new Fragment().add(
     why,
     {
@@ -80,7 +77,7 @@ export function planNetworkInterface(vpc: NetnsName, eni: NetworkInterface): Fra
   if (!eni.sourceDestCheck) {
     fragment.add(
       as(why, 'its exemption from the source/destination check'),
-      fabricElement(vpc, NO_CHECK, eni.mac),
+      element(NO_CHECK, eni.mac),
     );
   }
   for (const { address } of eni.addresses) {
@@ -107,7 +104,7 @@ export function planNetworkInterface(vpc: NetnsName, eni: NetworkInterface): Fra
     });
     fragment.add(
       as(why, `${address} in the source/destination check`),
-      fabricElement(vpc, ASSIGNED, `${eni.mac} . ${address}`),
+      element(ASSIGNED, `${eni.mac} . ${address}`),
     );
   }
   return fragment;
@@ -152,35 +149,20 @@ const NO_CHECK = 'nocheck';
 /** What the log of denied packets says of the check. */
 const CHECK = 'ENI source/destination check';
 
-function fabricElement(netns: NetnsName, set: string, element: string): NftElement {
-  return { kind: 'nft-element', netns, ...FABRIC, set, element };
-}
-
 /**
  * The bridges' own filter, shared by all subnets of a VPC: source/destination check, ARP for assigned addresses only,
  * no broadcast. A frame between two neighbours bears the neighbour's MAC; it is turned to the router, which forwards.
  */
 export function planFabric(vpc: NetnsName, routerMac: string, why: Because): Fragment {
-  const set = (name: string, body: string): NftSet => ({
-    kind: 'nft-set',
-    netns: vpc,
-    ...FABRIC,
-    type: 'set',
-    set: name,
-    body,
-  });
+  const { table, set, chain } = nftTable(vpc, FABRIC);
   return new Fragment().add(
     why,
-    { kind: 'nft-table', netns: vpc, ...FABRIC },
-    set(ASSIGNED, 'type ether_addr . ipv4_addr;'),
-    set(NO_CHECK, 'type ether_addr;'),
-    {
-      kind: 'nft-chain',
-      netns: vpc,
-      ...FABRIC,
-      chain: 'from-eni',
-      hook: 'type filter hook prerouting priority -250; policy drop;',
-      rules: [
+    table,
+    set('set', ASSIGNED, 'type ether_addr . ipv4_addr;'),
+    set('set', NO_CHECK, 'type ether_addr;'),
+    chain(
+      'from-eni',
+      [
         `ether saddr . arp saddr ip @${ASSIGNED} accept`,
         'arp saddr ip 0.0.0.0 accept',
         'ether type arp counter drop comment "ARP for an address that the ENI does not have"',
@@ -190,26 +172,18 @@ export function planFabric(vpc: NetnsName, routerMac: string, why: Because): Fra
         `ether saddr @${NO_CHECK} goto to-router`,
         `${logged(CHECK)} counter drop comment "source/destination check: source"`,
       ],
-    },
-    {
-      kind: 'nft-chain',
-      netns: vpc,
-      ...FABRIC,
-      chain: 'to-router',
-      rules: [`ether daddr set ${routerMac} meta pkttype set host accept`],
-    },
-    {
-      kind: 'nft-chain',
-      netns: vpc,
-      ...FABRIC,
-      chain: 'to-eni',
-      hook: 'type filter hook postrouting priority 0; policy accept;',
-      rules: [
+      'type filter hook prerouting priority -250; policy drop;',
+    ),
+    chain('to-router', [`ether daddr set ${routerMac} meta pkttype set host accept`]),
+    chain(
+      'to-eni',
+      [
         'ether type != ip accept',
         `ether daddr . ip daddr @${ASSIGNED} accept`,
         `ether daddr @${NO_CHECK} accept`,
         `${logged(CHECK)} counter drop comment "source/destination check: destination"`,
       ],
-    },
+      'type filter hook postrouting priority 0; policy accept;',
+    ),
   );
 }

@@ -16,7 +16,7 @@ import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { cidrSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
-import { GATES } from './connection-tracking.ts';
+import { gates } from './connection-tracking.ts';
 
 export const PrefixListSpec = z.array(cidrSchema).min(1);
 
@@ -41,14 +41,11 @@ export function prefixListSet(name: string): string {
 export function planPrefixList(netns: NetnsName, list: PrefixList): Fragment {
   const set = prefixListSet(list.name);
   const why = because('prefix-list', `pl/${list.name}`, list.at);
-  const fragment = new Fragment().add(why, {
-    kind: 'nft-set',
-    netns,
-    ...GATES,
-    type: 'set',
-    set,
-    body: 'type ipv4_addr; flags interval;',
-  });
+  const table = gates(netns);
+  const fragment = new Fragment().add(
+    why,
+    table.set('set', set, 'type ipv4_addr; flags interval;'),
+  );
   // Intervals of a set must not overlap: what lies in another says nothing more.
   const widest = list.cidrs.filter(
     (one, index) =>
@@ -59,7 +56,7 @@ export function planPrefixList(netns: NetnsName, list: PrefixList): Fragment {
   const sorted = [...widest].sort((a, b) => compareIpv4(baseAddress(a), baseAddress(b)));
   for (const block of sorted) {
     const element = prefixLength(block) === 32 ? baseAddress(block) : block;
-    fragment.add(why, { kind: 'nft-element', netns, ...GATES, set, element });
+    fragment.add(why, table.element(set, element));
   }
   return fragment;
 }

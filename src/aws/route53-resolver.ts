@@ -25,6 +25,7 @@ import { type Cidr, contains, type Ipv4, ipv4, nth, parseIpv4 } from '../base/ip
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { DNS_PORT, type NameRecord, nameServer, resolvConf } from '../kernel/name-server.ts';
+import { nftTable } from '../kernel/nft.ts';
 import type { NetworkInterface } from './network-interface.ts';
 
 /** What of a VPC the resolver looks at. */
@@ -158,7 +159,7 @@ export function planResolver(
     ...needs.clients.map((client) => resolvConf(client, server, PRIVATE_DOMAIN)),
   );
   if (!vpc.enableDnsSupport) return fragment;
-  const table = { netns, family: 'inet', table: 'linklocal' } as const;
+  const { table, set, chain } = nftTable(netns, { family: 'inet', table: 'linklocal' });
   return fragment.add(
     why,
     ...addresses.map(
@@ -177,24 +178,16 @@ export function planResolver(
       [...namesInside(vpc), ...needs.elsewhere],
       vpc.cidrs.map((block) => ({ block, prefix: PRIVATE_PREFIX, domain: PRIVATE_DOMAIN })),
     ),
-    { kind: 'nft-table', ...table },
-    { kind: 'nft-set', ...table, type: 'counter', set: COUNTER, body: '' },
-    {
-      kind: 'nft-set',
-      ...table,
-      type: 'set',
-      set: 'senders',
-      // Who was silent for a minute has long been allowed the whole burst again.
-      body: 'type ether_addr; size 65535; flags dynamic,timeout; timeout 1m;',
-    },
-    {
-      kind: 'nft-chain',
-      ...table,
-      chain: 'input',
-      hook: `type filter hook input priority ${LIMIT_PRIORITY}; policy accept;`,
-      rules: [
+    table,
+    set('counter', COUNTER, ''),
+    // Who was silent for a minute has long been allowed the whole burst again.
+    set('set', 'senders', 'type ether_addr; size 65535; flags dynamic,timeout; timeout 1m;'),
+    chain(
+      'input',
+      [
         `ip daddr { ${addresses.join(', ')} } update @senders { ether saddr limit rate over ${PACKETS_PER_SECOND}/second burst ${BURST_PACKETS} packets } counter name "${COUNTER}" drop`,
       ],
-    },
+      `type filter hook input priority ${LIMIT_PRIORITY}; policy accept;`,
+    ),
   );
 }

@@ -19,26 +19,29 @@ import * as z from 'zod';
 import { as, because, type Because } from '../base/because.ts';
 import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
 import { assignNumbers, sha256Hex } from '../base/hash.ts';
-import { type Cidr, cidr, contains, type Ipv4, parseCidr, parseIpv4 } from '../base/ip.ts';
+import { type Cidr, contains, type Ipv4, parseCidr, parseIpv4 } from '../base/ip.ts';
 import { awsId, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import type { NftChain, NftElement, NftSet } from '../kernel/state.ts';
 import type { Where } from '../source/yaml.ts';
 import {
   ALWAYS_TRACKED,
   deny,
-  GATES,
+  gates,
   OPEN_TO_ALL,
   planConnectionTracking,
   TRACK,
   TRACK_UNLESS_OPEN,
 } from './connection-tracking.ts';
+import { MAX_REASON_BYTES } from './drop-log.ts';
 import {
   covers,
   type Direction,
   type IpPermission,
+  EVERYBODY,
   isEveryPort,
   nftMatch,
+  nftPeer,
+  nftSide,
   type PermissionHeader,
   permissionKeys,
   resolvePermission,
@@ -90,8 +93,6 @@ export const DEFAULT_SECURITY_GROUP_SPEC: SecurityGroupSpec = {
 /** @see VPC User Guide, amazon-vpc-limits.html "Security groups" */
 const MAX_RULES = 60;
 const MAX_GROUPS_PER_ENI = 5;
-
-const EVERYBODY = cidr('0.0.0.0/0');
 
 /** The key of whatever has ENIs: its groups by name. */
 export const securityGroupsSchema = z
@@ -315,17 +316,17 @@ export function planSecurityGroups(
   uplink: string,
   why: Because,
 ): Fragment {
+  const { table, set, chain } = gates(netns);
   const fragment = new Fragment()
-    .add(why, { kind: 'nft-table', netns, ...GATES })
+    .add(why, table)
     .addAll(planConnectionTracking(netns, why))
     .add(
       why,
-      ...['mark', 'verdict'].flatMap((data) => [
-        map(netns, data === 'mark' ? NUMBER_OF_MAC : EGRESS_OF, `type ether_addr : ${data};`),
-        map(netns, data === 'mark' ? NUMBER_OF_ADDRESS : INGRESS_OF, `type ipv4_addr : ${data};`),
-      ]),
+      set('map', NUMBER_OF_MAC, 'type ether_addr : mark;'),
+      set('map', NUMBER_OF_ADDRESS, 'type ipv4_addr : mark;'),
+      set('map', EGRESS_OF, 'type ether_addr : verdict;'),
+      set('map', INGRESS_OF, 'type ipv4_addr : verdict;'),
       chain(
-        netns,
         'egress',
         [
           `iifname "${uplink}" accept`,
@@ -337,7 +338,6 @@ export function planSecurityGroups(
         `type filter hook forward priority ${EGRESS_PRIORITY}; policy drop;`,
       ),
       chain(
-        netns,
         'ingress',
         [
           `oifname "${uplink}" accept`,
@@ -366,7 +366,7 @@ export function planSecurityGroups(
           why,
           `the gate (${direction}) of ENIs with ${groups.map((one) => `sg/${one}`).join(', ')}`,
         ),
-        chain(netns, gateChain(groups, direction), [...rules, deny(reason(groups, direction))]),
+        chain(gateChain(groups, direction), [...rules, deny(reason(groups, direction))]),
       );
     }
   }
@@ -388,19 +388,15 @@ function planSecurityGroup(
 ): Fragment {
   const why = because('security-group', `sg/${group.name}`, group.at);
   const members = interfaces.filter((eni) => eni.securityGroups?.includes(group.name) === true);
-  const fragment = new Fragment().add(as(why, 'the set of its members'), {
-    kind: 'nft-set',
-    netns,
-    ...GATES,
-    type: 'set',
-    set: groupSet(group.name),
-    body: 'type ipv4_addr;',
-  });
+  const { set, chain, element } = gates(netns);
+  const fragment = new Fragment().add(
+    as(why, 'the set of its members'),
+    set('set', groupSet(group.name), 'type ipv4_addr;'),
+  );
   fragment.add(
     why,
     ...(['egress', 'ingress'] as const).map((direction) =>
       chain(
-        netns,
         groupChain(group.name, direction),
         group[direction].map((rule) => renderRule(rule, direction)),
       ),
@@ -413,7 +409,7 @@ function planSecurityGroup(
           because('security-group', `sg/${group.name}`, eni.at),
           `its member ${address} (${eni.thing})`,
         ),
-        element(netns, groupSet(group.name), address),
+        element(groupSet(group.name), address),
       );
     }
   }
@@ -421,16 +417,25 @@ function planSecurityGroup(
 }
 
 function renderRule({ permission, peer }: SecurityGroupRule, direction: Direction): string {
-  const side = direction === 'ingress' ? 'ip saddr' : 'ip daddr';
-  const words: string[] = [];
-  if (peer.kind === 'group') words.push(`${side} @${groupSet(peer.name)}`);
-  else if (peer.kind === 'prefix-list') words.push(`${side} @${prefixListSet(peer.name)}`);
-  else if (!isEverybody(peer)) words.push(`${side} ${peer.cidr.replace(/\/32$/, '')}`);
-  const match = nftMatch(permission);
-  if (match !== '') words.push(match);
   const mayBeOpen = isEverybody(peer) && permission.protocol !== 'icmp';
-  words.push(`goto ${mayBeOpen ? TRACK_UNLESS_OPEN[direction] : TRACK}`);
-  return words.join(' ');
+  return [
+    renderPeerMatch(peer, direction),
+    nftMatch(permission),
+    `goto ${mayBeOpen ? TRACK_UNLESS_OPEN[direction] : TRACK}`,
+  ]
+    .filter((word) => word !== '')
+    .join(' ');
+}
+
+function renderPeerMatch(peer: Peer, direction: Direction): string {
+  switch (peer.kind) {
+    case 'cidr':
+      return nftPeer(direction, peer.cidr);
+    case 'group':
+      return `${nftSide(direction)} @${groupSet(peer.name)}`;
+    case 'prefix-list':
+      return `${nftSide(direction)} @${prefixListSet(peer.name)}`;
+  }
 }
 
 /** What the gates know of one ENI. One that can have no groups (a NAT gateway's) passes, and its peers track. */
@@ -442,26 +447,27 @@ function planGate(
 ): Fragment {
   const why = because('network-interface', `${eni.thing}:${eni.link}`, eni.at);
   const { securityGroups: groups } = eni;
+  const { element } = gates(netns);
   const mark = `0x${number.toString(16).padStart(8, '0')}`;
   const verdict = (direction: Direction): string =>
     groups === undefined ? 'accept' : `jump ${gateChain(groups, direction)}`;
   const fragment = new Fragment().add(
     as(why, 'its gate of the security groups (egress)'),
-    element(netns, NUMBER_OF_MAC, eni.mac, mark),
-    element(netns, EGRESS_OF, eni.mac, verdict('egress')),
+    element(NUMBER_OF_MAC, eni.mac, mark),
+    element(EGRESS_OF, eni.mac, verdict('egress')),
   );
   for (const { address } of eni.addresses) {
     fragment.add(
       as(why, `the gate of the security groups for ${address} (ingress)`),
-      element(netns, NUMBER_OF_ADDRESS, address, mark),
-      element(netns, INGRESS_OF, address, verdict('ingress')),
+      element(NUMBER_OF_ADDRESS, address, mark),
+      element(INGRESS_OF, address, verdict('ingress')),
     );
   }
   if (groups === undefined) {
     return fragment.add(
       as(why, 'that its connections are always tracked'),
-      element(netns, ALWAYS_TRACKED.mac, eni.mac),
-      ...eni.addresses.map(({ address }) => element(netns, ALWAYS_TRACKED.address, address)),
+      element(ALWAYS_TRACKED.mac, eni.mac),
+      ...eni.addresses.map(({ address }) => element(ALWAYS_TRACKED.address, address)),
     );
   }
   for (const direction of ['ingress', 'egress'] as const) {
@@ -469,20 +475,17 @@ function planGate(
       if (!isOpenToAll(vpc, groups, direction, protocol)) continue;
       fragment.add(
         as(why, `that its ${direction} is open to all of ${protocol}`),
-        element(netns, OPEN_TO_ALL[direction], `${mark} . ${protocol}`),
+        element(OPEN_TO_ALL[direction], `${mark} . ${protocol}`),
       );
     }
   }
   return fragment;
 }
 
-/** At most 127 bytes of a reason are kept. @see linux/netfilter/nf_log.h NF_LOG_PREFIXLEN */
-const MAX_REASON = 127;
-
 function reason(groups: readonly string[], direction: Direction): string {
   const text = (names: string): string => `SG ${names} ${direction} (no rule)`;
   const whole = text(groups.join(','));
-  if (whole.length <= MAX_REASON) return whole;
+  if (whole.length <= MAX_REASON_BYTES) return whole;
   return text(`${groups[0] ?? ''},and-${groups.length - 1}-more`);
 }
 
@@ -501,30 +504,4 @@ function gateChain(groups: readonly string[], direction: Direction): string {
   const names = groups.join('/');
   const short = names.length > MAX_CHAIN_NAME ? sha256Hex(names).slice(0, 16) : names;
   return `eni-${short}-${direction}`;
-}
-
-function map(netns: NetnsName, set: string, body: string): NftSet {
-  return { kind: 'nft-set', netns, ...GATES, type: 'map', set, body };
-}
-
-function chain(netns: NetnsName, name: string, rules: readonly string[], hook?: string): NftChain {
-  return {
-    kind: 'nft-chain',
-    netns,
-    ...GATES,
-    chain: name,
-    ...(hook === undefined ? {} : { hook }),
-    rules,
-  };
-}
-
-function element(netns: NetnsName, set: string, key: string, data?: string): NftElement {
-  return {
-    kind: 'nft-element',
-    netns,
-    ...GATES,
-    set,
-    element: key,
-    ...(data === undefined ? {} : { data }),
-  };
 }

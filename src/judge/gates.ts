@@ -7,8 +7,8 @@ import {
   type Direction,
   isEveryPort,
   type PermissionHeader,
-  type PortRange,
   renderPermission,
+  renderPorts,
 } from '../aws/ip-permission.ts';
 import { decidingRule } from '../aws/network-acl.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
@@ -18,6 +18,9 @@ import type { Ipv4 } from '../base/ip.ts';
 import { hasAddress, known } from './places.ts';
 import { card } from './router.ts';
 import { lost, type Lost, type Packet, type Traveller } from './traveller.ts';
+
+/** The key of a rule's peer, and the word for it. */
+const SIDE = { egress: 'to', ingress: 'from' } as const;
 
 /** `undefined` on a side is the internet gateway, which has neither groups nor a subnet. */
 export function passGates(
@@ -51,15 +54,13 @@ function passGroups(
     return undefined;
   }
   const peer = peerOf(packet, direction);
+  const side = SIDE[direction];
   const rule = permittingRule(vpc, groups, direction, headerOf(packet), peer);
-  const what = `${renderHeader(packet)} ${direction === 'egress' ? 'to' : 'from'} ${peer}`;
+  const what = `${renderHeader(packet)} ${side} ${peer}`;
   if (rule === undefined) {
     const group = known(vpc.securityGroups.get(groups[0] ?? ''), groups[0] ?? 'a group');
-    const none =
-      groups.length === 1
-        ? `no ${direction} rule of ${names} (${card(eni)})`
-        : `no ${direction} rule of any of ${names} (${card(eni)})`;
-    const side = direction === 'egress' ? 'to' : 'from';
+    const of = groups.length === 1 ? 'of' : 'of any of';
+    const none = `no ${direction} rule ${of} ${names} (${card(eni)})`;
     const other = vpc.interfaces.find((one) => hasAddress(one, peer));
     const whom = other?.securityGroups?.[0];
     const suggestion = whom === undefined ? `${peer}/32` : `sg/${whom}`;
@@ -71,7 +72,7 @@ function passGroups(
   if (rule === 'partly') {
     traveller.depends ??= `whether ${names} (${direction}) allow it hangs on the port that is chosen on the way`;
   } else {
-    const words = `${renderPermission(rule.permission)} ${direction === 'egress' ? 'to' : 'from'} ${renderPeer(rule.peer)}`;
+    const words = `${renderPermission(rule.permission)} ${side} ${renderPeer(rule.peer)}`;
     traveller.note(`${names} (${direction}) of ${card(eni)}: a rule allows ${words}`, rule.at);
   }
   traveller.track(eni.id);
@@ -89,7 +90,7 @@ function passAcl(
   const acl = known(vpc.networkAcls.get(name), `network ACL ${name}`);
   const peer = peerOf(packet, direction);
   const found = decidingRule(acl, direction, headerOf(packet), peer);
-  const side = direction === 'egress' ? 'to' : 'from';
+  const side = SIDE[direction];
   const what = `${renderHeader(packet)} ${side} ${peer}`;
   const where = `network ACL acl/${name} (${direction}, subnet "${subnet}")`;
   if (found === 'none' || ('number' in found && found.action === 'deny')) {
@@ -124,16 +125,14 @@ function headerOf({ protocol, destinationPort, icmp }: Packet): PermissionHeader
 }
 
 function renderHeader({ protocol, destinationPort, icmp }: Packet): string {
-  return protocol === 'icmp' ? `icmp type ${icmp.type}` : `${protocol} ${range(destinationPort)}`;
+  return protocol === 'icmp'
+    ? `icmp type ${icmp.type}`
+    : `${protocol} ${renderPorts(destinationPort)}`;
 }
 
 /** The keys of a rule that would match the packet. */
 function ruleFor({ protocol, destinationPort, icmp }: Packet): string {
   if (protocol === 'icmp') return `protocol: icmp, icmpType: ${icmp.type}, `;
-  const ports = isEveryPort(destinationPort) ? '' : `ports: ${range(destinationPort)}, `;
+  const ports = isEveryPort(destinationPort) ? '' : `ports: ${renderPorts(destinationPort)}, `;
   return `protocol: ${protocol}, ${ports}`;
-}
-
-function range({ from, to }: PortRange): string {
-  return from === to ? String(from) : `${from}-${to}`;
 }

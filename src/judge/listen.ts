@@ -55,12 +55,14 @@ export function declaredAt(place: Place): SourceRef | undefined {
   }
 }
 
-function podsIn(place: Place): readonly Pod[] {
+/** Whose containers' ports are the place's. */
+export function podsIn(place: Place): readonly Pod[] {
   if (place.kind === 'pod') return [place.pod];
   return place.kind === 'node' ? place.node.pods.filter(({ eni }) => eni === undefined) : [];
 }
 
-function plainPorts(place: Place): readonly number[] {
+/** TCP ports on which something answers that is no pod. */
+export function plainPorts(place: Place): readonly number[] {
   if (place.kind === 'instance') return place.instance.ports;
   return place.kind === 'host' ? place.host.ports : [];
 }

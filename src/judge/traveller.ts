@@ -18,7 +18,7 @@ import type { Cloud } from '../cloud.ts';
 import type { Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import type { InternetHost } from '../internet/host.ts';
-import { type Code, REMEDY } from './code.ts';
+import type { Code } from './code.ts';
 
 export type Protocol = 'tcp' | 'udp' | 'icmp';
 
@@ -60,6 +60,7 @@ export interface Lost {
   readonly source: SourceRef | undefined;
   /** The object that decided: `sg/web ingress`, `acl/private egress rule 90`, `rtb/public`. */
   readonly by: string | undefined;
+  /** Where the stage knows better than `REMEDY`. */
   readonly remedy: string | undefined;
 }
 
@@ -230,6 +231,6 @@ export function lost(
   source?: SourceRef,
   more: { readonly by?: string; readonly remedy?: string } = {},
 ): Lost {
-  const { by, remedy = REMEDY[code] } = more;
+  const { by, remedy } = more;
   return { at: 'lost', code, because, source, by, remedy };
 }

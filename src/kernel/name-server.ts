@@ -8,11 +8,10 @@
  * @see dnsmasq(8)
  */
 
-import { sha256Hex } from '../base/hash.ts';
 import type { Cidr, Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { inNetns } from './command.ts';
-import { DIGEST_VARIABLE } from './server.ts';
+import { DIGEST_VARIABLE, digestOf } from './server.ts';
 import type { KernelObject, SandboxFile } from './state.ts';
 
 export interface NameRecord {
@@ -59,7 +58,7 @@ export function nameServer(
     ),
     '',
   ].join('\n');
-  const digest = sha256Hex(content).slice(0, 16);
+  const digest = digestOf(content);
   const start = `${DIGEST_VARIABLE}=${digest} ${inNetns(netns)} dnsmasq -C ${path}`;
   // Until it is gone it has the port.
   const stop = `pid=$(cat ${pidFile} 2>/dev/null) && kill $pid 2>/dev/null && while kill -0 $pid 2>/dev/null; do sleep 0.01; done; :`;

@@ -7,17 +7,14 @@
  * clock has moved on meanwhile overlaps the next, but asks each of its questions from another port than the one before.
  */
 
+import type { PortRange } from '../aws/ip-permission.ts';
+
 /** Below are a node's ports of services, above what the kernel itself gives out last. */
 const FIRST_PORT = 33_000;
 const PORTS = 27_000;
 const PORTS_PER_SECOND = 80;
 
 let next = Math.floor((Date.now() / 1000) * PORTS_PER_SECOND);
-
-export interface PortRange {
-  readonly from: number;
-  readonly to: number;
-}
 
 /** So many ports in a row. */
 export function takePorts(count: number): PortRange {

@@ -6,6 +6,7 @@
 import type { Ipv4 } from '../base/ip.ts';
 import type { Cloud, Thing } from '../cloud.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
+import { plainPorts, podsIn } from '../judge/listen.ts';
 import { placeOf } from '../judge/places.ts';
 import type { Place, Protocol } from '../judge/traveller.ts';
 
@@ -105,19 +106,7 @@ function addresses(place: Place): Ipv4[] {
 }
 
 function declaredPorts(place: Place): DeclaredPort[] {
-  switch (place.kind) {
-    case 'pod':
-      return portsOf([place.pod]);
-    case 'node':
-      return portsOf(place.node.pods.filter(({ eni }) => eni === undefined));
-    case 'instance':
-      return place.instance.ports.map(plain);
-    case 'host':
-      return place.host.ports.map(plain);
-    case 'nat':
-    case 'resolver':
-      return [];
-  }
+  return [...portsOf(podsIn(place)), ...plainPorts(place).map(plain)];
 }
 
 function portsOf(pods: readonly Pod[]): DeclaredPort[] {

@@ -8,7 +8,7 @@ import { DROP_LOG } from '../aws/drop-log.ts';
 import type { NetnsName } from '../base/names.ts';
 import type { ProbeSpec } from '../observe/probe-spec.ts';
 import { renderFlush } from './drop-log.ts';
-import type { PortRange } from './ports.ts';
+import type { PortRange } from '../aws/ip-permission.ts';
 import type { Request } from './request.ts';
 
 export interface Ask {
