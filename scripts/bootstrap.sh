@@ -97,6 +97,13 @@ find_node() {
   fi
 }
 
+# Node keeps what it compiled, of TypeScript too.
+compile_once() {
+  [ -n "${XDG_CACHE_HOME-}${HOME-}" ] || return 0
+  : "${NODE_COMPILE_CACHE:=${XDG_CACHE_HOME:-$HOME/.cache}/hoplab}"
+  export NODE_COMPILE_CACHE
+}
+
 # A tree that another user owns keeps no stamp; then node is asked each time.
 stamp_node() {
   { mkdir -p "${stamp%/*}" && printf '%s\n' "$path_node" "$1" >"$stamp"; } 2>/dev/null || return 0

@@ -10,6 +10,7 @@ case $here in */*) ;; *) here=./$here ;; esac
 bootstrap dev "${HOPLAB_PURE_TESTS-commands}" "${HOPLAB_PURE_TESTS-everyone}"
 PATH=${node%/*}:$root/node_modules/.bin:$PATH
 cd "$root" || exit
+compile_once
 
 began=$(date +%s)
 results=$(mktemp -d) || exit

@@ -4,7 +4,6 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 
 import t from 'tap';
 
@@ -15,6 +14,7 @@ import { splitWords } from '../../src/commands/split-words.ts';
 import { openTerminal } from '../../src/commands/terminal.ts';
 import { run } from '../../src/host/exec.ts';
 import { findSandbox } from '../../src/host/sandbox.ts';
+import { hoplab } from '../support/cli.ts';
 import { readPcapng } from '../support/pcapng.ts';
 import { pods, type TestLab, withLab } from '../support/with-lab.ts';
 
@@ -41,7 +41,6 @@ const MANIFESTS = pods(['client', 'other']);
 const PATH = ['--path', 'pod/client', 'internet/example.com'] as const;
 const PATIENCE_MS = 60_000;
 const POLL_MS = 20;
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
 class Capture {
   readonly process: ChildProcess;
@@ -50,9 +49,9 @@ class Capture {
   stderr = '';
 
   constructor(lab: TestLab, ...words: readonly string[]) {
-    const argv = [CLI, 'capture', '-l', lab.name, ...words];
-    const env = { ...process.env, XDG_STATE_HOME: lab.lab.directory };
-    const child = spawn(process.execPath, argv, { env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const capture = ['capture', '-l', lab.name, ...words];
+    const [file, ...args] = hoplab(capture, { XDG_STATE_HOME: lab.lab.directory });
+    const child = spawn(file, args, { stdio: ['ignore', 'pipe', 'pipe'] });
     child.stdout.on('data', (chunk: Buffer) => {
       this.stdout = Buffer.concat([this.stdout, chunk]);
     });

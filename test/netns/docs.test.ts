@@ -1,21 +1,22 @@
 /** What README.md and the labs' READMEs tell one to type does what they show, in the order in which they tell it. */
 
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
 import t from 'tap';
 
-import { run } from '../../src/host/exec.ts';
+import type { Finished } from '../../src/host/exec.ts';
 import { builtInLabs, LABS } from '../../src/host/lab-files.ts';
 import { load } from '../../src/pipeline.ts';
 import { missingLines, shownCommands } from '../support/markdown.ts';
 
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
-/** A command that goes on until somebody ends it has shown by then what it can. */
-const ENDLESS_SECONDS = 3;
-const SECONDS = 30;
+const PATIENCE_MS = 30_000;
+const POLL_MS = 100;
 /** Without npx between, which only looks for the launcher. */
 const SHORT = `npx() { shift; sh ${PROJECT}/scripts/hoplab "$@"; }`;
 
@@ -38,21 +39,11 @@ for (const file of FILES) {
   const lab = file.startsWith(LABS) ? basename(dirname(file)) : 'scenario-4';
   const probes = Object.keys(load(lab).spec.file.probes).join(' ');
   // Not by the function below, whose own process would be ended in the place of the program's.
-  const traffic = `sh ${PROJECT}/scripts/hoplab probe --every 100ms -l ${lab} ${probes} >/dev/null 2>&1 & traffic=$!; trap "kill $traffic" EXIT`;
+  const traffic = `sh ${PROJECT}/scripts/hoplab probe --every 1s -l ${lab} ${probes} >/dev/null 2>&1 & traffic=$!; trap "kill $traffic" EXIT`;
   t.test(`every command in ${name} does what it shows`, async (t) => {
     const state = mkdtempSync(join(tmpdir(), 'hoplab-docs-'));
-    const sh = (line: string): ReturnType<typeof run> =>
-      run([
-        'env',
-        '-u',
-        'NODE_OPTIONS',
-        `XDG_STATE_HOME=${state}`,
-        'bash',
-        '-c',
-        `cd ${PROJECT}; ${SHORT}\n${line}`,
-      ]);
     t.teardown(async () => {
-      await sh('npx hoplab down --all');
+      await sh(state, 'npx hoplab down --all', () => false);
       rmSync(state, { recursive: true, force: true });
     });
     for (const { line, command, output } of shownCommands(readFileSync(file, 'utf8'))) {
@@ -66,20 +57,54 @@ for (const file of FILES) {
       const listens = /\btcpdump\b|hoplab capture\b/.test(command);
       const script = listens ? `${traffic}\n${command}` : command;
       const isEndless = listens && !/ (-c \d+|timeout \d+) /.test(command);
-      const seconds = isEndless ? ENDLESS_SECONDS : SECONDS;
       const { exitCode, stdout, stderr } = await sh(
-        `timeout -k 10 -s INT ${seconds} bash -c ${quote(`${SHORT}\n${script}`)} </dev/null`,
+        state,
+        script,
+        (said) => isEndless && said.includes('\n') && missingLines(output, said).length === 0,
       );
       const missing = missingLines(output, stdout + stderr);
       t.strictSame(missing, [], `${where}\n${stdout}${stderr}`);
-      // Where something is broken on purpose the text shows how that looks; 124 is the end of what never ends.
+      // Where something is broken on purpose the text shows how that looks.
       // Where verify stands without output, something was broken for it to find.
-      const fine = /hoplab verify\b/.test(command) ? [0, 1] : [0, 124];
+      const fine = /hoplab verify\b/.test(command) ? [0, 1] : isEndless ? [0, 130] : [0];
       if (output.length === 0) t.ok(fine.includes(exitCode), `${where}: ${exitCode}\n${stderr}`);
     }
   });
 }
 
-function quote(text: string): string {
-  return `'${text.replaceAll("'", String.raw`'\''`)}'`;
+/** Runs the line to its end, or ends it with Ctrl-C once what it has printed is enough. */
+async function sh(
+  state: string,
+  line: string,
+  isEnough: (stdout: string) => boolean,
+): Promise<Finished> {
+  const argv = ['-u', 'NODE_OPTIONS', `XDG_STATE_HOME=${state}`, 'bash', '-c'];
+  const script = `cd ${PROJECT}; ${SHORT}\n${line}`;
+  // In a session of its own, so that Ctrl-C comes to all of it, and to nobody else.
+  const child = spawn('env', [...argv, script], {
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  const said = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].on('data', (chunk: Buffer) => {
+      said[stream] += chunk.toString();
+    });
+  }
+  let exitCode: number | undefined;
+  const ended = new Promise<void>((resolve) => {
+    child.on('close', (code) => {
+      exitCode = code ?? 130;
+      resolve();
+    });
+  });
+  const deadline = Date.now() + PATIENCE_MS;
+  let isAsked = false;
+  while (exitCode === undefined) {
+    await Promise.race([ended, delay(POLL_MS)]);
+    if (isAsked || (Date.now() < deadline && !isEnough(said.stdout))) continue;
+    isAsked = true;
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
+  }
+  return { exitCode, ...said };
 }

@@ -10,7 +10,6 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 
 import t, { type Test } from 'tap';
 
@@ -20,9 +19,9 @@ import { findSandbox } from '../../src/host/sandbox.ts';
 import { LabStore } from '../../src/host/store.ts';
 import { down, load, repair, up, verify } from '../../src/pipeline.ts';
 import { renderDrift } from '../../src/report/drift.ts';
+import { hoplab } from '../support/cli.ts';
 
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
-const KILLS = Number(process.env['HOPLAB_KILLS'] ?? 8);
+const KILLS = Number(process.env['HOPLAB_KILLS'] ?? 6);
 const SEED = Number(process.env['HOPLAB_SEED'] ?? Date.now() % 1_000_000);
 const SILENT = { step: (): void => undefined, note: (): void => undefined };
 const PATIENCE_MS = 20_000;
@@ -90,10 +89,8 @@ t.teardown(async () => {
 });
 
 function start(words: readonly string[]): ChildProcess {
-  return spawn(process.execPath, ['--disable-warning=ExperimentalWarning', CLI, ...words], {
-    stdio: 'ignore',
-    cwd: base,
-  });
+  const [file, ...args] = hoplab(words, {});
+  return spawn(file, args, { stdio: 'ignore', cwd: base });
 }
 
 /** Processes that were started with this test's state directory, this one and what it started itself left out. */

@@ -39,6 +39,7 @@ export function ordinaryUser(): OrdinaryUser {
     `HOME=${home}`,
     `XDG_STATE_HOME=${stateHome}`,
     `XDG_CACHE_HOME=${home}/cache`,
+    `NODE_COMPILE_CACHE=${home}/cache`,
   ];
   const argv = (program: readonly string[]): [string, ...string[]] => {
     // The test runner's hooks would write where this user may not.

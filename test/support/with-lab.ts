@@ -8,7 +8,6 @@ import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'no
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 
 import type { Test } from 'tap';
 
@@ -21,6 +20,7 @@ import { enter, findSandbox, type Sandbox } from '../../src/host/sandbox.ts';
 import { LabStore } from '../../src/host/store.ts';
 import { down, type Lab, loadText, probe, repair, up, verify } from '../../src/pipeline.ts';
 import type { Repaired, Verified } from '../../src/standing.ts';
+import { hoplab } from './cli.ts';
 
 interface LabInput {
   readonly lab: string;
@@ -41,7 +41,6 @@ export function builtIn(name: string): LabInput {
 type Somewhere = readonly [where: string, line: string];
 
 const SILENT = { step: (): void => undefined, note: (): void => undefined };
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 const POLL_MS = 20;
 const PATIENCE_MS = 10_000;
 /** A dropped connection costs a test this long, so drops are probed side by side. */
@@ -129,16 +128,17 @@ export class TestLab {
 
   /** Runs the command line as a process of its own, with this lab's state. */
   async cli(...words: readonly string[]): Promise<Finished> {
-    const environment = [`XDG_STATE_HOME=${this.#state}`, `HOPLAB_LAB=${this.name}`];
-    const node = [process.execPath, '--disable-warning=ExperimentalWarning', CLI];
-    return run(['env', ...environment, ...node, ...words]);
+    return run(this.#hoplab(words));
+  }
+
+  #hoplab(words: readonly string[]): [string, ...string[]] {
+    return hoplab(words, { XDG_STATE_HOME: this.#state, HOPLAB_LAB: this.name });
   }
 
   /** Starts the command line as a process that goes on until it is ended. */
   start(...words: readonly string[]): Started {
-    const env = { ...process.env, XDG_STATE_HOME: this.#state, HOPLAB_LAB: this.name };
-    const node = ['--disable-warning=ExperimentalWarning', CLI];
-    return new Started(spawn(process.execPath, [...node, ...words], { env }));
+    const [file, ...args] = this.#hoplab(words);
+    return new Started(spawn(file, args));
   }
 
   /** Runs a shell script in the sandbox's root namespace. */
