@@ -42,8 +42,10 @@ rm -f /etc/resolv.conf /etc/nsswitch.conf /etc/hosts
 echo '# no resolver outside of the lab' >/etc/resolv.conf
 echo 'hosts: files dns' >/etc/nsswitch.conf
 echo '127.0.0.1 localhost' >/etc/hosts
-# For the prompt. Not by /proc/sys/kernel/hostname, which only the machine's own root may write.
+# For the prompt. Not by /proc/sys/kernel/hostname, which only the machine's own root may write. Some programs look up the
+# machine's own name first (curl, by its LDAP library), and would wait for a DNS server that a lab has cut off.
 hostname "${state##*/}" 2>/dev/null || :
+echo "127.0.1.1 $(hostname)" >>/etc/hosts
 echo "$token" >/run/hoplab/token
 ip link set lo up
 

@@ -26,7 +26,8 @@ export interface Command {
 }
 
 /**
- * 1 namespaces come and links go; 2 links, files, firewalls; 3 servers, and what lies on links; 4 namespaces go.
+ * 1 namespaces come and links go; 2 links, files, firewalls; 3 servers, and what lies on links; 4 namespaces go, and
+ * what the kernel does behind our back is waited for.
  * A server binds inside namespaces, so it starts when they are there; it lets go of one before that is removed.
  */
 export type Phase = 1 | 2 | 3 | 4;

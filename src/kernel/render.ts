@@ -115,6 +115,8 @@ export function render(steps: readonly Step[]): Command[] {
   }
   for (const netns of touchedNetns(steps)) commands.push(...renderNetns(netns, steps, born));
 
+  commands.push(...renderWaits(of('bridge-port', 'add', 'change')));
+
   const dead = of('netns', 'remove');
   if (dead.length > 0) {
     const lines = dead.map(({ object, because }) => ({
@@ -169,6 +171,26 @@ function touchedNetns(steps: readonly Step[]): NetnsName[] {
     for (const netns of netnsOf(object)) names.add(netns);
   }
   return [...names];
+}
+
+/** A link that is up by now is up in a moment; one that somebody else took down is not waited for for ever. */
+const PORT_TRIES = 100;
+
+/**
+ * A new port takes frames only once the kernel has noticed that its cable is plugged in at both ends, which a worker does
+ * behind our back: within a moment, or most of a second on a busy machine. Until then every packet would be lost.
+ * @see linux/net/core/link_watch.c linkwatch_fire_event, linux/net/bridge/br_if.c br_port_carrier_check
+ */
+function renderWaits(
+  ports: readonly { readonly object: BridgePort; readonly because: Because }[],
+): Command[] {
+  const first = new Map(ports.toReversed().map(({ object, because }) => [object.netns, because]));
+  return [...first].map(([netns, because]) => ({
+    phase: 4,
+    netns,
+    shell: `${inNetns(netns)} sh -c 'tries=0; while ip -o -d link show type bridge_slave | grep -q "bridge_slave state disabled" && [ $tries -lt ${PORT_TRIES} ]; do tries=$((tries + 1)); sleep 0.02; done'`,
+    because,
+  }));
 }
 
 /** All that `ip` and the sysctls do inside one namespace, as one process chain. */

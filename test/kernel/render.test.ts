@@ -106,6 +106,8 @@ link set dev br up
 link set dev port up
 link set dev lo up
 EOF
+
+nsenter --net=/run/netns/vpc sh -c 'tries=0; while ip -o -d link show type bridge_slave | grep -q "bridge_slave state disabled" && [ $tries -lt 100 ]; do tries=$((tries + 1)); sleep 0.02; done' </dev/null
 `,
   );
 });

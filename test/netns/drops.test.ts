@@ -9,6 +9,9 @@ import { renderFlush } from '../../src/probe/drop-log.ts';
 import { renderDrift } from '../../src/report/drift.ts';
 import { edit, type TestLab, withLab } from '../support/with-lab.ts';
 
+// Much of the time is waiting for what does not come.
+t.jobs = 2;
+
 const SILENT = { step: (): void => undefined, note: (): void => undefined };
 
 const LAB = `
@@ -146,7 +149,7 @@ t.test('every reason that a rule gives is understood', async (t) => {
       ].join(' && '),
     );
     const to = (what: string): string => `socat -u - ${what},connect-timeout=0.2`;
-    await lab.in(
+    const sent = await lab.in(
       'instance/client',
       [
         to('TCP4:10.0.1.20:5432'),
@@ -155,6 +158,7 @@ t.test('every reason that a rule gives is understood', async (t) => {
         'echo | socat -u - IP4-SENDTO:10.0.1.20:47',
       ].join('; '),
     );
+    t.equal(sent.exitCode, 0, sent.stderr);
     t.strictSame(words(await denied(lab)), [
       'tcp S 10.0.1.10 > 10.0.1.20:5432: sg/web,sg/base egress',
       'udp  10.0.1.10 > 10.0.1.20:53: acl/clients ingress rule 90',

@@ -21,7 +21,7 @@ import { down, load, repair, up, verify } from '../../src/pipeline.ts';
 import { renderDrift } from '../../src/report/drift.ts';
 import { hoplab } from '../support/cli.ts';
 
-const KILLS = Number(process.env['HOPLAB_KILLS'] ?? 6);
+const KILLS = Number(process.env['HOPLAB_KILLS'] ?? 4);
 const SEED = Number(process.env['HOPLAB_SEED'] ?? Date.now() % 1_000_000);
 const SILENT = { step: (): void => undefined, note: (): void => undefined };
 const PATIENCE_MS = 20_000;

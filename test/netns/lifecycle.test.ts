@@ -13,6 +13,9 @@ import { EMPTY } from '../../src/kernel/state.ts';
 import { commandsFor } from '../../src/standing.ts';
 import { edit, pods, withLab, OPEN_GROUPS } from '../support/with-lab.ts';
 
+// Much of the time is waiting for what does not come.
+t.jobs = 2;
+
 const LAB = `
 vpcs:
   main:

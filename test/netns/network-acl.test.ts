@@ -4,6 +4,9 @@ import t from 'tap';
 
 import { edit, withLab } from '../support/with-lab.ts';
 
+// Much of the time is waiting for what does not come.
+t.jobs = 2;
+
 const RULES = `ingress: { 100: { action: allow } }
         egress: { 100: { action: allow } }`;
 

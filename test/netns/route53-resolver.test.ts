@@ -320,13 +320,16 @@ t.test('programs ask the DNS server, and nothing else tells them names', async (
         instance: await lab.out('instance/web', 'cat /etc/resolv.conf'),
         internet: await lab.out('internet/example.com', 'cat /etc/resolv.conf'),
         hosts: await lab.out('pod/a', 'cat /etc/hosts'),
+        itself: await lab.out('pod/a', 'getent hosts "$(hostname)"'),
       },
       {
         pod: 'nameserver 10.0.0.2\nsearch ec2.internal',
         node: 'nameserver 10.0.0.2\nsearch ec2.internal',
         instance: 'nameserver 10.0.0.2\nsearch ec2.internal',
         internet: 'nameserver 100.64.0.1',
-        hosts: '127.0.0.1 localhost',
+        hosts: `127.0.0.1 localhost\n127.0.1.1 ${lab.name}`,
+        // curl looks it up each time, and must not wait for a server that nobody reaches.
+        itself: `127.0.1.1       ${lab.name}`,
       },
     );
     for (const where of ['pod/a', 'pod/b', 'internet/example.com']) {

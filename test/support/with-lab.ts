@@ -16,11 +16,12 @@ import { findThing } from '../../src/cloud.ts';
 import { type Finished, run } from '../../src/host/exec.ts';
 import { LABS, type LabText, readLabText } from '../../src/host/lab-files.ts';
 import { MachineError } from '../../src/host/machine-error.ts';
-import { enter, findSandbox, type Sandbox } from '../../src/host/sandbox.ts';
+import { findSandbox, type Sandbox } from '../../src/host/sandbox.ts';
 import { LabStore } from '../../src/host/store.ts';
 import { down, type Lab, loadText, probe, repair, up, verify } from '../../src/pipeline.ts';
 import type { Repaired, Verified } from '../../src/standing.ts';
 import { hoplab } from './cli.ts';
+import { Inside } from './inside.ts';
 
 interface LabInput {
   readonly lab: string;
@@ -77,6 +78,8 @@ export class TestLab {
   readonly #state: string;
   #manifests: string | undefined;
   #lab: Lab | undefined;
+  #sandbox: Sandbox | undefined;
+  #inside: Inside | undefined;
   #files = 0;
 
   constructor(name: string, state: string, { manifests }: LabInput) {
@@ -106,7 +109,8 @@ export class TestLab {
     this.#manifests = manifests;
     // `up` makes its store before it first waits, so that labs side by side do not see each other's directory.
     process.env['XDG_STATE_HOME'] = this.#state;
-    const { steps } = await up(this.#lab, SILENT);
+    const { steps, sandbox } = await up(this.#lab, SILENT);
+    this.#sandbox = sandbox;
     return steps.length;
   }
 
@@ -258,6 +262,7 @@ export class TestLab {
   async down(): Promise<string[]> {
     const { store } = this;
     const sandbox = await findSandbox(store);
+    this.#sandbox = undefined;
     const processes = sandbox === undefined ? [] : processesOf(sandbox.pid);
     await down(store, SILENT);
     // The kernel reaps a namespace's processes before its first one; those that merely entered are ours to wait for.
@@ -268,13 +273,16 @@ export class TestLab {
   }
 
   async sandbox(): Promise<Sandbox> {
-    const sandbox = await findSandbox(this.store);
+    // As long as the test itself does not take it down, it is up: looking costs a process each time.
+    const sandbox = this.#sandbox ?? (await findSandbox(this.store));
     if (sandbox === undefined) throw new Error(`${this.name} is not up`);
     return sandbox;
   }
 
-  async #run(argv: readonly [string, ...string[]]): Promise<Finished> {
-    return run(enter(await this.sandbox(), argv));
+  async #run(argv: readonly string[]): Promise<Finished> {
+    const sandbox = await this.sandbox();
+    if (this.#inside?.sandbox.token !== sandbox.token) this.#inside = new Inside(sandbox);
+    return this.#inside.run(argv);
   }
 }
 
