@@ -12,7 +12,11 @@ import { fileURLToPath } from 'node:url';
 
 import t from 'tap';
 
-import type { Finished } from '../../src/host/exec.ts';
+import { parse } from '../../src/commands/grammar.ts';
+import { enterHere, netnsOfThing } from '../../src/commands/inside.ts';
+import { chooseLab } from '../../src/commands/lab-choice.ts';
+import { splitWords } from '../../src/commands/split-words.ts';
+import { type Finished, run } from '../../src/host/exec.ts';
 import { builtInLabs, LABS } from '../../src/host/lab-files.ts';
 import { load } from '../../src/pipeline.ts';
 import { hoplab } from '../support/cli.ts';
@@ -69,12 +73,16 @@ for (const file of FILES) {
       // Whoever listens needs somebody who sends.
       const listens = /\btcpdump\b|hoplab capture\b/.test(command);
       const script = listens ? `${traffic}\n${command}` : command;
+      const program = listens ? undefined : wordsOfExec(command);
       const isEndless = listens && !/ (-c \d+|timeout \d+) /.test(command);
-      const { exitCode, stdout, stderr } = await sh(
-        state,
-        script,
-        (said) => isEndless && said.includes('\n') && missingLines(output, said).length === 0,
-      );
+      const { exitCode, stdout, stderr } =
+        program === undefined
+          ? await sh(
+              state,
+              script,
+              (said) => isEndless && said.includes('\n') && missingLines(output, said).length === 0,
+            )
+          : await execHere(state, program);
       const missing = missingLines(output, stdout + stderr);
       t.strictSame(missing, [], `${where}\n${stdout}${stderr}`);
       // Where something is broken on purpose the text shows how that looks.
@@ -83,6 +91,25 @@ for (const file of FILES) {
       if (output.length === 0) t.ok(fine.includes(exitCode), `${where}: ${exitCode}\n${stderr}`);
     }
   });
+}
+
+/** The words of a line that is `npx hoplab exec …` and nothing else: no pipe, no variable, no second command. */
+function wordsOfExec(line: string): string[] | undefined {
+  const plain = line.replace(/ +# .*/, '');
+  if (!plain.startsWith('npx hoplab exec ')) return undefined;
+  const words = plain.match(/'[^']*'|"[^"$`]*"|[^\s'"|&;<>$`()*]+/g) ?? [];
+  if (words.join(' ') !== plain.replaceAll(/ +/g, ' ')) return undefined;
+  return words.slice(2).map((word) => word.replace(/^(['"])(.*)\1$/, '$2'));
+}
+
+/** What `exec` does, without a process of its own for it: most lines are such ones. */
+async function execHere(state: string, words: readonly string[]): Promise<Finished> {
+  const invocation = await parse(splitWords(words), '');
+  if (invocation.verb !== 'exec') throw new Error(`not exec: ${words.join(' ')}`);
+  process.env['XDG_STATE_HOME'] = state;
+  const { store, sandbox } = await chooseLab(invocation.lab, { note: () => undefined });
+  const netns = netnsOfThing(store, invocation.thing);
+  return run(enterHere(sandbox, ['ip', 'netns', 'exec', netns, ...invocation.command]));
 }
 
 /** Runs the line to its end, or ends it with Ctrl-C once what it has printed is enough. */

@@ -14,7 +14,7 @@ import type { Test } from 'tap';
 import { InputError } from '../../src/base/diagnostic.ts';
 import { findThing } from '../../src/cloud.ts';
 import { type Finished, run } from '../../src/host/exec.ts';
-import { LABS, type LabText, readLabText } from '../../src/host/lab-files.ts';
+import type { LabText } from '../../src/host/lab-files.ts';
 import { MachineError } from '../../src/host/machine-error.ts';
 import { findSandbox, type Sandbox } from '../../src/host/sandbox.ts';
 import { LabStore } from '../../src/host/store.ts';
@@ -31,12 +31,6 @@ interface LabInput {
 /** For a lab that is not about security groups: a line of its VPC that lets everything in. */
 export const OPEN_GROUPS =
   'securityGroups: { default: { ingress: [{ from: 0.0.0.0/0 }] }, eks-cluster-sg: { ingress: [{ from: 0.0.0.0/0 }] } }';
-
-/** A lab that comes with the project, under the test's own name. */
-export function builtIn(name: string): LabInput {
-  const { lab, manifests } = readLabText(join(LABS, name));
-  return { lab: lab.text, manifests: manifests.map(({ text }) => text).join('\n---\n') };
-}
 
 /** One command somewhere in the lab: whose netns, and the shell line. */
 type Somewhere = readonly [where: string, line: string];
