@@ -30,6 +30,7 @@ import {
   resolveNode,
   resolveNodeGround,
 } from './eks/node.ts';
+import { resolvePodGroups } from './eks/pod-eni.ts';
 import { excludedCidrs } from './eks/snat.ts';
 import { type CniSettings, type Pod } from './eks/vpc-cni.ts';
 import { INTERNET_NETNS, type InternetHost, resolveInternetHost } from './internet/host.ts';
@@ -102,7 +103,13 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     const node = resolveNode(
       ground,
       placements,
-      { pins: nodes.pins, book, settings: nodes.settings, elastic },
+      {
+        pins: nodes.pins,
+        book,
+        settings: nodes.settings,
+        elastic,
+        podGroups: nodes.podGroups,
+      },
       diagnostics,
     );
     if (node !== undefined) resolvedNodes.set(node.name, node);
@@ -113,7 +120,7 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     if (ground === undefined) continue;
     const nodeInterfaces =
       file.cluster?.vpc === name
-        ? [...resolvedNodes.values()].flatMap((node) => node.interfaces)
+        ? [...resolvedNodes.values()].flatMap((node) => [...node.interfaces, ...node.branches])
         : [];
     const needs = { book, elastic, nodeInterfaces };
     vpcs.set(name, resolveVpc(ground, spec, needs, where.in('vpcs', name), diagnostics));
@@ -143,6 +150,7 @@ interface PlacedNodes {
   readonly placed: readonly { ground: NodeGround; placements: readonly Placement[] }[];
   readonly pins: ReadonlyMap<string, { spec: PinSpec; where: Where }>;
   readonly settings: CniSettings;
+  readonly podGroups: ReadonlyMap<string, readonly string[]>;
 }
 
 function resolveNodes(
@@ -162,7 +170,7 @@ function resolveNodes(
         'add "cluster: { vpc: …, nodes: { node-1: { subnet: … } } }"',
       );
     }
-    return { placed: [], pins: new Map(), settings: {} as CniSettings };
+    return { placed: [], pins: new Map(), settings: {} as CniSettings, podGroups: new Map() };
   }
   const vpc = grounds.get(cluster.vpc);
   if (vpc === undefined) {
@@ -172,7 +180,7 @@ function resolveNodes(
       `the cluster is in VPC "${cluster.vpc}", which is not declared`,
       suggest(cluster.vpc, grounds.keys()),
     );
-    return { placed: [], pins: new Map(), settings: cluster.cni };
+    return { placed: [], pins: new Map(), settings: cluster.cni, podGroups: new Map() };
   }
   const nodes: NodeGround[] = [];
   for (const [name, spec] of Object.entries(cluster.nodes)) {
@@ -214,6 +222,13 @@ function resolveNodes(
     })),
     pins,
     settings: cluster.cni,
+    podGroups: resolvePodGroups(
+      lab.manifests.securityGroupPolicies,
+      specs,
+      vpc,
+      cluster.cni.ENABLE_POD_ENI,
+      diagnostics,
+    ),
   };
 }
 

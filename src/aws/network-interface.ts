@@ -42,6 +42,8 @@ export interface NetworkInterface {
   readonly sourceDestCheck: boolean;
   /** The security groups it carries; undefined for what can have none (a NAT gateway). */
   readonly securityGroups: readonly string[] | undefined;
+  /** The address that it asks for its router with, where its own is not on its link: a branch asks with its node's. */
+  readonly asksAs?: Ipv4;
   readonly at: SourceRef;
 }
 
@@ -78,6 +80,12 @@ export function planNetworkInterface(vpc: NetnsName, eni: NetworkInterface): Fra
     fragment.add(
       as(why, 'its exemption from the source/destination check'),
       element(NO_CHECK, eni.mac),
+    );
+  }
+  if (eni.asksAs !== undefined) {
+    fragment.add(
+      as(why, `that it may ask for its router as ${eni.asksAs}`),
+      element(ASKS_AS, `${eni.mac} . ${eni.asksAs}`),
     );
   }
   for (const { address } of eni.addresses) {
@@ -146,6 +154,7 @@ export function linkAddress(
 const FABRIC = { family: 'bridge', table: 'fabric' } as const;
 const ASSIGNED = 'assigned';
 const NO_CHECK = 'nocheck';
+const ASKS_AS = 'asks-as';
 /** What the log of denied packets says of the check. */
 const CHECK = 'ENI source/destination check';
 
@@ -160,11 +169,13 @@ export function planFabric(vpc: NetnsName, routerMac: string, why: Because): Fra
     table,
     set('set', ASSIGNED, 'type ether_addr . ipv4_addr;'),
     set('set', NO_CHECK, 'type ether_addr;'),
+    set('set', ASKS_AS, 'type ether_addr . ipv4_addr;'),
     chain(
       'from-eni',
       [
         `ether saddr . arp saddr ip @${ASSIGNED} accept`,
         'arp saddr ip 0.0.0.0 accept',
+        `ether saddr . arp saddr ip @${ASKS_AS} accept`,
         'ether type arp counter drop comment "ARP for an address that the ENI does not have"',
         'ether type != ip counter drop comment "not IPv4"',
         'meta pkttype { broadcast, multicast } counter drop comment "no broadcast, no multicast in a VPC"',

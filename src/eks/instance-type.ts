@@ -10,6 +10,8 @@ export interface InstanceType {
   readonly name: string;
   readonly maxEnis: number;
   readonly ipv4PerEni: number;
+  /** How many pods may have an ENI of their own, on a trunk; 0 where there is no trunk. */
+  readonly branchEnis: number;
 }
 
 type Limits = readonly [maxEnis: number, ipv4PerEni: number];
@@ -68,11 +70,29 @@ const FAMILIES: Readonly<Record<string, Readonly<Record<string, Limits>>>> = {
   m7g: GRAVITON,
 };
 
+/** They have no trunk. */
+const BURSTABLE = /^t\d/;
+
+/** By size, in the families listed here. @see amazon-vpc-resource-controller-k8s pkg/aws/vpc/limits.go BranchInterface */
+const BRANCH_ENIS: Readonly<Record<string, number>> = {
+  large: 9,
+  xlarge: 18,
+  '2xlarge': 38,
+  '4xlarge': 54,
+  '8xlarge': 54,
+  '9xlarge': 54,
+  '12xlarge': 54,
+  '16xlarge': 107,
+  '18xlarge': 107,
+  '24xlarge': 107,
+};
+
 export function instanceType(name: string): InstanceType | undefined {
   const [family = '', size = ''] = name.split('.');
   const limits = FAMILIES[family]?.[size];
   if (limits === undefined) return undefined;
-  return { name, maxEnis: limits[0], ipv4PerEni: limits[1] };
+  const branchEnis = BURSTABLE.test(family) ? 0 : (BRANCH_ENIS[size] ?? 0);
+  return { name, maxEnis: limits[0], ipv4PerEni: limits[1], branchEnis };
 }
 
 export function instanceTypes(): string[] {

@@ -33,6 +33,7 @@ import { ipv4Schema, named } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
 import { CLUSTER_SECURITY_GROUP } from './cluster-security-group.ts';
 import { type InstanceType, instanceType, instanceTypes } from './instance-type.ts';
+import { type BranchEni, branchLink, LOCAL_RULE_PRIORITY } from './pod-eni.ts';
 import { planSnat } from './snat.ts';
 import {
   type CniSettings,
@@ -83,6 +84,8 @@ export interface NodeGround {
   readonly subnet: Subnet;
   readonly instanceType: InstanceType;
   readonly maxEnis: number;
+  /** Its second ENI is a trunk, for pods with ENIs of their own. */
+  readonly hasTrunk: boolean;
   readonly labels: Readonly<Record<string, string>>;
   readonly securityGroups: readonly string[];
   readonly spec: z.output<typeof NodeSpec>;
@@ -95,6 +98,9 @@ export interface Node {
   readonly instanceType: string;
   /** By device number: eth0 first. */
   readonly interfaces: readonly [NetworkInterface, ...NetworkInterface[]];
+  readonly hasTrunk: boolean;
+  /** Its pods' own ENIs, on the trunk. */
+  readonly branches: readonly NetworkInterface[];
   readonly labels: Readonly<Record<string, string>>;
   readonly pods: readonly Pod[];
   readonly at: SourceRef;
@@ -134,6 +140,7 @@ export function resolveNodeGround(
     subnet,
     instanceType: type,
     maxEnis,
+    hasTrunk: settings.ENABLE_POD_ENI && type.branchEnis > 0 && maxEnis > 1,
     // What the cloud provider's node controller and kubelet put on every node.
     labels: {
       'kubernetes.io/hostname': name,
@@ -171,8 +178,8 @@ function range(first: number, count: number): string {
   return first === count - 1 ? `eth${first}` : `eth${first} to eth${count - 1}`;
 }
 
-export function podCapacity({ maxEnis, instanceType: type }: NodeGround): number {
-  return maxEnis * (type.ipv4PerEni - 1);
+export function podCapacity({ maxEnis, hasTrunk, instanceType: type }: NodeGround): number {
+  return (hasTrunk ? maxEnis - 1 : maxEnis) * (type.ipv4PerEni - 1);
 }
 
 /** What the node and its pods pin, before anybody is given an address. */
@@ -205,17 +212,22 @@ export function resolveNode(
   needs: AddressSources & {
     pins: ReadonlyMap<string, { spec: PinSpec; where: Where }>;
     settings: CniSettings;
+    /** The security groups of pods with ENIs of their own, by reference. */
+    podGroups: ReadonlyMap<string, readonly string[]>;
   },
   diagnostics: Diagnostics,
 ): Node | undefined {
   const { name, subnet, spec, where } = node;
-  const { book, pins, settings } = needs;
+  const { book, pins, settings, podGroups } = needs;
   const netns = netnsName(name);
   const thing = `node/${name}`;
 
-  const devices = assignDevices(node, placements, pins, diagnostics);
+  const own = placements.filter(({ pod }) => podGroups.has(podReference(pod.namespace, pod.name)));
+  checkBranches(node, own, diagnostics);
+  const shared = placements.filter((placement) => !own.includes(placement));
+  const devices = assignDevices(node, shared, pins, diagnostics);
   const highest = Math.max(
-    0,
+    node.hasTrunk ? TRUNK_DEVICE : 0,
     ...devices.values(),
     // What is no secondary ENI was reported, and counts no further.
     ...Object.keys(spec.interfaces)
@@ -234,7 +246,7 @@ export function resolveNode(
         ? needs.elastic(thing, spec.elasticIp, where.at('elasticIp'))
         : undefined;
     const addresses: [AssignedAddress, ...AssignedAddress[]] = [{ address: primary, elastic }];
-    for (const { pod } of placements) {
+    for (const { pod } of shared) {
       if (pod.hostNetwork || devices.get(pod) !== device) continue;
       const reference = podReference(pod.namespace, pod.name);
       const address = pins.get(reference)?.spec.address ?? book.take(subnet, reference, pod.at);
@@ -257,9 +269,31 @@ export function resolveNode(
   const [first, ...others] = interfaces;
   if (first === undefined) return undefined;
 
+  const branches = new Map(
+    own.map(({ pod }, index): [PodSpec, BranchEni] => {
+      const reference = podReference(pod.namespace, pod.name);
+      const vlanId = index + 1;
+      const address = pins.get(reference)?.spec.address ?? book.take(subnet, reference, pod.at);
+      podAddress.set(pod, address);
+      const eni = networkInterface({
+        thing,
+        netns,
+        link: branchLink(vlanId),
+        subnet,
+        addresses: [{ address, elastic: undefined }],
+        sourceDestCheck: true,
+        securityGroups: podGroups.get(reference) ?? node.securityGroups,
+        asksAs: first.addresses[0].address,
+        at: pod.at,
+      });
+      return [pod, { interface: eni, vlanId, mode: settings.POD_SECURITY_GROUP_ENFORCING_MODE }];
+    }),
+  );
+
   const pods = placements.map(({ pod }): Pod => {
+    const branch = branches.get(pod);
     const device = devices.get(pod) ?? 0;
-    const eni = interfaces[device] ?? first;
+    const eni = branch?.interface ?? interfaces[device] ?? first;
     return pod.hostNetwork
       ? {
           spec: pod,
@@ -267,6 +301,7 @@ export function resolveNode(
           netns,
           address: first.addresses[0].address,
           eni: undefined,
+          branch: undefined,
           hostVeth: undefined,
         }
       : {
@@ -275,7 +310,8 @@ export function resolveNode(
           netns: podNetns(pod.namespace, pod.name),
           address: podAddress.get(pod) ?? first.addresses[0].address,
           eni: { interface: eni, deviceNumber: device },
-          hostVeth: podHostVeth(settings, pod),
+          branch,
+          hostVeth: podHostVeth(settings, pod, branch),
         };
   });
   return {
@@ -283,10 +319,34 @@ export function resolveNode(
     netns,
     instanceType: node.instanceType.name,
     interfaces: [first, ...others],
+    hasTrunk: node.hasTrunk,
+    branches: [...branches.values()].map((branch) => branch.interface),
     labels: node.labels,
     pods,
     at: where.keyAt(),
   };
+}
+
+/** The trunk is attached before any pod needs a further ENI. */
+export const TRUNK_DEVICE = 1;
+
+function checkBranches(
+  { name, instanceType: type, hasTrunk }: NodeGround,
+  placements: readonly Placement[],
+  diagnostics: Diagnostics,
+): void {
+  const first = placements[hasTrunk ? type.branchEnis : 0];
+  if (first === undefined) return;
+  diagnostics.error(
+    'branch-eni-limit',
+    first.pod.at,
+    hasTrunk
+      ? `node/${name} has ${placements.length} pods with ENIs of their own, and a ${type.name} takes ${type.branchEnis}`
+      : `pod "${first.pod.name}" is to have an ENI of its own, but node/${name} (${type.name}) has no trunk`,
+    hasTrunk
+      ? 'take a larger instance type, or more nodes'
+      : 'take an instance type with branch ENIs, like m5.large',
+  );
 }
 
 /** Which ENI a pod's address belongs to: the pinned one, else the first that has room, as ipamd fills them up. */
@@ -298,6 +358,7 @@ function assignDevices(
 ): Map<PodSpec, number> {
   const devices = new Map<PodSpec, number>();
   const room = new Array<number>(node.maxEnis).fill(node.instanceType.ipv4PerEni - 1);
+  if (node.hasTrunk) room[TRUNK_DEVICE] = 0;
   const takeRoom = (pod: PodSpec, device: number): void => {
     devices.set(pod, device);
     room[device] = (room[device] ?? 0) - 1;
@@ -342,15 +403,18 @@ export function planNode(
   const fragment = new Fragment()
     .add(
       why,
-      ...hostNetns(netns),
+      ...hostNetns(netns, needs.settings.ENABLE_POD_ENI ? LOCAL_RULE_PRIORITY : undefined),
       ...routerSysctls(netns, []),
       // The AMI turns forwarding on; the CNI's init container sets these two.
       linkSysctl(netns, primary.link, 'rp_filter', LOOSE_RP_FILTER),
-      sysctl(netns, 'net/ipv4/tcp_early_demux', 1),
+      sysctl(netns, 'net/ipv4/tcp_early_demux', needs.settings.DISABLE_TCP_EARLY_DEMUX ? 0 : 1),
     )
     .addAll(planPrimaryLink({ ...primary, addresses: [primary.addresses[0]] }, why))
     .addAll(planSnat(netns, { ...needs, primaryAddress: primary.addresses[0].address }, why));
-  secondary.forEach((eni, index) => fragment.addAll(planSecondaryEni(eni, index + 1)));
+  secondary.forEach((eni, index) => {
+    const isTrunk = node.hasTrunk && index + 1 === TRUNK_DEVICE;
+    fragment.addAll(planSecondaryEni(eni, index + 1, isTrunk));
+  });
   for (const pod of node.pods) {
     fragment.addAll(planPodNetwork(pod, netns, needs.settings));
     const reference = podReference(pod.spec.namespace, pod.spec.name);

@@ -24,6 +24,7 @@ import { Fragment } from '../kernel/fragment.ts';
 import { hostNetns } from '../kernel/netns.ts';
 import { type KernelRoute, MAIN_TABLE } from '../kernel/state.ts';
 import { hostSysctls, linkSysctl } from '../kernel/sysctl.ts';
+import { type BranchEni, ENFORCING_MODES, planBranchEni, STRICT_VETH_PREFIX } from './pod-eni.ts';
 
 /** `true` in YAML is as good as `"true"`: the real thing reads environment variables. */
 const flag = z
@@ -65,6 +66,16 @@ export const CniSpec = z.strictObject({
   AWS_VPC_ENI_MTU: wholeNumber(576, 9001)
     .describe("The MTU of pods' links, in bytes")
     .default(9001),
+  ENABLE_POD_ENI: flag
+    .describe('true: pods that a SecurityGroupPolicy selects have an ENI of their own')
+    .default(false),
+  POD_SECURITY_GROUP_ENFORCING_MODE: z
+    .enum(ENFORCING_MODES)
+    .describe('strict: all that such a pod sends and gets meets its groups, from its node too')
+    .default('strict'),
+  DISABLE_TCP_EARLY_DEMUX: flag
+    .describe('true: TCP from a node reaches the pods on it that have an ENI of their own')
+    .default(false),
   MAX_ENI: wholeNumber(1).describe('The most ENIs a node may have').optional(),
 });
 
@@ -95,11 +106,19 @@ export interface Pod {
   readonly address: Ipv4;
   /** The ENI that bears the address; undefined with hostNetwork. */
   readonly eni: { readonly interface: NetworkInterface; readonly deviceNumber: number } | undefined;
+  /** The same ENI, where the pod has it for itself. */
+  readonly branch: BranchEni | undefined;
   readonly hostVeth: string | undefined;
 }
 
-export function podHostVeth(settings: CniSettings, spec: PodSpec): string {
-  return hostVethName(settings.AWS_VPC_K8S_CNI_VETHPREFIX, spec.namespace, spec.name);
+export function podHostVeth(
+  settings: CniSettings,
+  spec: PodSpec,
+  branch: BranchEni | undefined,
+): string {
+  const prefix =
+    branch?.mode === 'strict' ? STRICT_VETH_PREFIX : settings.AWS_VPC_K8S_CNI_VETHPREFIX;
+  return hostVethName(prefix, spec.namespace, spec.name);
 }
 
 /** What the CNI sets up for one pod, in the pod and on its node. */
@@ -127,6 +146,14 @@ export function planPodNetwork(pod: Pod, node: NetnsName, settings: CniSettings)
     { kind: 'address', netns, link: 'eth0', address, prefixLength: 32, connectedRoute: true },
     { kind: 'neighbour', netns, link: 'eth0', address: POD_GATEWAY, mac: mac.host },
     linkSysctl(node, hostVeth, 'rp_filter', LOOSE_RP_FILTER),
+  );
+  if (pod.branch !== undefined) {
+    const priorities = { toPod: TO_POD_RULE_PRIORITY, fromPod: FROM_POD_RULE_PRIORITY };
+    const onNode = { address, hostVeth };
+    return fragment.addAll(planBranchEni(pod.branch, onNode, priorities, LOOSE_RP_FILTER, why));
+  }
+  fragment.add(
+    why,
     {
       kind: 'route',
       netns: node,
@@ -150,7 +177,11 @@ export function planPodNetwork(pod: Pod, node: NetnsName, settings: CniSettings)
 export const LOOSE_RP_FILTER = 2;
 
 /** A secondary ENI on its node: an own table, and nothing of it in main. @see network.go setupENINetwork */
-export function planSecondaryEni(eni: NetworkInterface, deviceNumber: number): Fragment {
+export function planSecondaryEni(
+  eni: NetworkInterface,
+  deviceNumber: number,
+  isTrunk: boolean,
+): Fragment {
   const why = because('vpc-cni', `${eni.thing}:${eni.link}`, eni.at);
   const { netns, link, subnet } = eni;
   const table = routeTableId(deviceNumber);
@@ -171,6 +202,17 @@ export function planSecondaryEni(eni: NetworkInterface, deviceNumber: number): F
     linkSysctl(netns, link, 'rp_filter', LOOSE_RP_FILTER),
     route('router'),
     route('default'),
-    { kind: 'rule', netns, priority: ENI_PRIMARY_RULE_PRIORITY, from: address, table },
+    // The trunk itself answers nobody.
+    ...(isTrunk
+      ? []
+      : [
+          {
+            kind: 'rule',
+            netns,
+            priority: ENI_PRIMARY_RULE_PRIORITY,
+            from: address,
+            table,
+          } as const,
+        ]),
   );
 }

@@ -19,6 +19,7 @@ export type Code =
   | 'NAT_INBOUND'
   | 'NAT_NO_CONNECTION'
   | 'NAT_FRAGMENTS'
+  | 'EARLY_DEMUX'
   | 'PACKET_TOO_BIG';
 
 /** Where the stage that lost the request does not know better. */
@@ -37,5 +38,6 @@ export const REMEDY: Readonly<Partial<Record<Code, string>>> = {
   NAT_INBOUND: 'nothing does: a NAT gateway is for connections that begin inside',
   NAT_NO_CONNECTION: 'send request and answer by the same way',
   NAT_FRAGMENTS: 'send packets that need no cutting, or UDP',
+  EARLY_DEMUX: 'set cluster.cni.DISABLE_TCP_EARLY_DEMUX: true; it helps TCP alone',
   PACKET_TOO_BIG: 'send smaller packets, or let them be cut',
 };

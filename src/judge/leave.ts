@@ -8,10 +8,10 @@ import type { Instance } from '../aws/instance.ts';
 import { INTERNET_MTU_BYTES } from '../aws/internet-gateway.ts';
 import { type NetworkInterface, VPC_MTU_BYTES } from '../aws/network-interface.ts';
 import { contains, type Ipv4 } from '../base/ip.ts';
-import type { Node } from '../eks/node.ts';
+import { type Node, TRUNK_DEVICE } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import { clusterCidrs, hasAddress, isOwn, known, nodePlace, podAt, podPlace } from './places.ts';
-import { type Place, type Stage, TRANSLATED_PORTS, type Traveller } from './traveller.ts';
+import { lost, type Place, type Stage, TRANSLATED_PORTS, type Traveller } from './traveller.ts';
 
 export function leave(traveller: Traveller, place: Place): Stage {
   const { destination } = traveller.packet;
@@ -23,14 +23,17 @@ export function leave(traveller: Traveller, place: Place): Stage {
       if (tooBig !== undefined) return tooBig;
       const node = nodePlace(place.node);
       traveller.pass(node.reference);
+      if (place.pod.branch?.mode === 'strict') return byBranch(traveller, place.pod, node);
       if (isOwn(node, destination)) return { at: 'arrived', place: node };
       return toNeighbour(traveller, place.node) ?? outOfNode(traveller, place.pod, place.node);
     }
     case 'node': {
       const neighbour = toNeighbour(traveller, place.node, 'made here');
       if (neighbour !== undefined) return neighbour;
-      const { interfaces } = place.node;
-      const eni = interfaces.find((one) => hasAddress(one, traveller.packet.source));
+      const { interfaces, hasTrunk } = place.node;
+      // A trunk has no rule that would lead its own address's packets to it.
+      const cards = interfaces.filter((_, device) => !hasTrunk || device !== TRUNK_DEVICE);
+      const eni = cards.find((one) => hasAddress(one, traveller.packet.source));
       return traveller.setOut(VPC_MTU_BYTES, own) ?? { at: 'router', eni: eni ?? interfaces[0] };
     }
     case 'instance': {
@@ -68,13 +71,24 @@ export function sourceAddress(place: Place, destination: Ipv4): Ipv4 {
 }
 
 /** From a node to a pod on it: the VPC sees nothing of it. */
-export function toNeighbour(
+function toNeighbour(
   traveller: Traveller,
   node: Node,
   origin: 'made here' | 'passing' = 'passing',
 ): Stage | undefined {
   const pod = podAt(node, traveller.packet.destination);
-  if (pod === undefined) return undefined;
+  // What is for a pod behind an ENI of its own goes out, and comes in by that ENI.
+  if (pod === undefined || pod.branch?.mode === 'strict') return undefined;
+  return toPod(traveller, pod, node, origin);
+}
+
+/** By the link between a node and a pod on it. */
+export function toPod(
+  traveller: Traveller,
+  pod: Pod,
+  node: Node,
+  origin: 'made here' | 'passing' = 'passing',
+): Stage {
   const place = podPlace(pod, node);
   const tooBig = traveller.squeeze(podMtu(traveller), `the link to ${place.reference}`);
   if (tooBig !== undefined) return tooBig;
@@ -98,6 +112,27 @@ export function cardOf(
     others.find((eni) => source !== undefined && hasAddress(eni, source)) ??
     instance.interfaces.find((eni) => contains(eni.subnet.cidr, destination)) ??
     primary
+  );
+}
+
+/** Whatever it is, and whoever it is for: the branch's own table is asked before anything else. */
+function byBranch(traveller: Traveller, pod: Pod, node: Place): Stage {
+  const { packet, cloud } = traveller;
+  const isLookedUp =
+    packet.protocol === 'udp' ||
+    (packet.protocol === 'tcp' && cloud.cluster?.settings.DISABLE_TCP_EARLY_DEMUX !== true);
+  if (traveller.isReply && isLookedUp && isOwn(node, packet.destination)) {
+    return lost(
+      'EARLY_DEMUX',
+      `${node.reference} takes the answer for its own socket's before it has gone round by the VPC, and drops it (early demux)`,
+      undefined,
+      { by: node.reference },
+    );
+  }
+  traveller.forward();
+  const tooBig = traveller.squeeze(VPC_MTU_BYTES, `${node.reference}'s branch ENI`);
+  return (
+    tooBig ?? { at: 'router', eni: known(pod.branch, `the branch of ${pod.address}`).interface }
   );
 }
 

@@ -4,8 +4,8 @@ import type { Instance } from '../aws/instance.ts';
 import type { NatGateway } from '../aws/nat-gateway.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
 import type { Node } from '../eks/node.ts';
-import { cardOf, toNeighbour } from './leave.ts';
-import { hasAddress, isOwn, known, ownerOf } from './places.ts';
+import { cardOf, toPod } from './leave.ts';
+import { hasAddress, isOwn, known, ownerOf, podAt } from './places.ts';
 import { card } from './router.ts';
 import { lost, type Place, type Stage, TRANSLATED_PORTS, type Traveller } from './traveller.ts';
 
@@ -40,7 +40,7 @@ function onNode(traveller: Traveller, place: Place, node: Node): Stage {
   const { destination } = traveller.packet;
   if (isOwn(place, destination)) return { at: 'arrived', place };
   // The check of a node's ENI is always on, so that what it was handed is its own or a pod's.
-  return known(toNeighbour(traveller, node), `the pod at ${destination}`);
+  return toPod(traveller, known(podAt(node, destination), `the pod at ${destination}`), node);
 }
 
 function onInstance(traveller: Traveller, place: Place, instance: Instance): Stage {

@@ -23,6 +23,7 @@ type Row = readonly [apiVersions: KnownKind['apiVersions'], kinds: readonly stri
 const READ: readonly Row[] = [
   [['v1'], ['Pod', 'Namespace']],
   [['apps/v1'], ['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet']],
+  [['vpcresources.k8s.aws/v1beta1'], ['SecurityGroupPolicy']],
 ];
 
 const NO_EFFECT: readonly Row[] = [
@@ -66,7 +67,6 @@ const NOT_ENFORCED: readonly (readonly [string, string, string])[] = [
   ['networking.k8s.io/v1', 'Ingress', 'no load balancer is built'],
   ['networking.k8s.io/v1', 'IngressClass', 'no load balancer is built'],
   ['networking.k8s.io/v1', 'NetworkPolicy', 'what it denies is allowed'],
-  ['vpcresources.k8s.aws/v1beta1', 'SecurityGroupPolicy', 'pods keep the groups of their node'],
   [
     'crd.k8s.amazonaws.com/v1alpha1',
     'ENIConfig',

@@ -15,6 +15,7 @@ import type { SourceTree } from '../source/yaml.ts';
 import { checkNamespace, type NamespaceSpec, readNamespaces } from './namespace.ts';
 import { type KubernetesObject, readObjects } from './object.ts';
 import { type PodSpec, readPod } from './pod.ts';
+import { readSecurityGroupPolicy, type SecurityGroupPolicySpec } from './security-group-policy.ts';
 import { readWorkload, type WorkloadSpec } from './workload.ts';
 
 export interface Manifests {
@@ -23,6 +24,7 @@ export interface Manifests {
   /** The pods that stand in the manifests themselves. */
   readonly pods: readonly PodSpec[];
   readonly workloads: readonly WorkloadSpec[];
+  readonly securityGroupPolicies: readonly SecurityGroupPolicySpec[];
 }
 
 /** Reports everything that is wrong with the manifests; an object that can't be used is left out of the result. */
@@ -34,6 +36,7 @@ export function readManifests(trees: readonly SourceTree[], diagnostics: Diagnos
   const namespaces = readNamespaces(objects, diagnostics);
   const pods: PodSpec[] = [];
   const workloads: WorkloadSpec[] = [];
+  const securityGroupPolicies: SecurityGroupPolicySpec[] = [];
   for (const object of objects) {
     const { effect } = object.known;
     const placed = checkNamespace(object, namespaces, diagnostics);
@@ -56,10 +59,15 @@ export function readManifests(trees: readonly SourceTree[], diagnostics: Diagnos
         if (workload !== undefined && placed) workloads.push(workload);
         break;
       }
+      case 'SecurityGroupPolicy': {
+        const policy = readSecurityGroupPolicy(object, diagnostics);
+        if (policy !== undefined && placed) securityGroupPolicies.push(policy);
+        break;
+      }
       default:
     }
   }
-  return { namespaces, pods, workloads };
+  return { namespaces, pods, workloads, securityGroupPolicies };
 }
 
 function withoutDoubles(

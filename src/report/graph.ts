@@ -203,7 +203,7 @@ function more(where: string, left: number, noun: string, ...lines: string[]): Gr
 function nodeGroup(node: Node): GraphGroup {
   const id = `node/${node.name}`;
   const { shown, left } = fold(node.pods, PODS_SHOWN);
-  const enis = node.interfaces.map((eni): GraphNode => {
+  const enis = [...node.interfaces, ...node.branches].map((eni): GraphNode => {
     const [primary] = eni.addresses;
     return { id: `${id}:${eni.link}`, kind: 'eni', lines: [eni.link, renderAddress(primary)] };
   });

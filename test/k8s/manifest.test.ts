@@ -81,7 +81,7 @@ t.test('each mistake is reported where it stands', async (t) => {
       'm.yaml:1:30: error[unknown-kind]: unknown kind "Deploymnet"\n  hint: did you mean "Deployment"?',
     ],
     '{ apiVersion: x.io/v1, kind: SomethingElse, metadata: { name: web } }': [
-      'm.yaml:1:30: error[unknown-kind]: unknown kind "SomethingElse"\n  hint: Hoplab runs Pod, Namespace, Deployment, ReplicaSet, StatefulSet, DaemonSet, and accepts what else is built into Kubernetes',
+      'm.yaml:1:30: error[unknown-kind]: unknown kind "SomethingElse"\n  hint: Hoplab runs Pod, Namespace, Deployment, ReplicaSet, StatefulSet, DaemonSet, SecurityGroupPolicy, and accepts what else is built into Kubernetes',
     ],
     '{ apiVersion: v1beta1, kind: ConfigMap, metadata: { name: web } }': [
       'm.yaml:1:15: error[wrong-api-version]: ConfigMap is in v1, not in "v1beta1"\n  hint: write apiVersion: v1',
