@@ -10,16 +10,20 @@
  * - ICMP is always tracked, and so is what comes from or goes to a NAT gateway.
  * - A full table drops new connections.
  *
- * @fidelity same - per ENI, time-outs, tracked and untracked; simplified - an entry whose connection has ended by FIN or
+ * @fidelity same - per ENI, time-outs, tracked and untracked; simplified - time-outs and the number of entries are set for
+ *   a VPC, not for an ENI; an entry whose connection has ended by FIN or
  *   RST lives for two minutes more (a TIME_WAIT); ICMP errors that belong to a connection pass, as Linux relates them,
  *   while AWS's guide wants a rule for them (Path MTU Discovery)
  * @see https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html
  */
 
+import * as z from 'zod';
+
 import type { Because } from '../base/because.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { nftTable, type NftTableWords } from '../kernel/nft.ts';
+import { durationSchema } from '../source/scalar.ts';
 import { logged } from './drop-log.ts';
 
 /** The table in the VPC's netns that holds security groups and network ACLs. */
@@ -44,31 +48,79 @@ export function deny(reason: string): string {
   return `${logged(reason)} counter drop`;
 }
 
-/** More than any lab opens; AWS's own depends on the instance type and is not published. */
-const MAX_ENTRIES = 65_536;
-
 const FLOW_KEY = 'type mark . ipv4_addr . inet_service . ipv4_addr . inet_service';
 
+/** How long one that has ended by FIN or RST is remembered. */
+const CLOSED = '2m';
+
+/** Between two ends, in milliseconds as durations are read. */
+function timeout(fromSeconds: number, toSeconds: number): z.ZodType<number> {
+  return durationSchema.refine(
+    (milliseconds) => milliseconds >= fromSeconds * 1000 && milliseconds <= toSeconds * 1000,
+    { error: `AWS takes ${fromSeconds}s to ${toSeconds}s`, params: { code: 'out-of-range' } },
+  );
+}
+
 /**
- * Idle time-outs, as `nft list` writes them: an established TCP connection 432,000 s; UDP 30 s, and 180 s once there was
- * an answer; all else 600 s.
  * @see EC2 User Guide, security-group-connection-tracking.html "Idle connection tracking timeout"
+ * @see EC2 API, ConnectionTrackingSpecificationRequest
  */
-const TIMEOUT = { tcp: '5d', udp: '30s', udpStream: '3m', other: '10m', closed: '2m' } as const;
+export const ConnectionTrackingSpec = z.strictObject({
+  tcpEstablishedTimeout: timeout(60, 432_000)
+    .describe('How long a silent TCP connection is remembered: 60s to 432000s')
+    .default(432_000_000),
+  udpStreamTimeout: timeout(60, 180)
+    .describe('The same for UDP that was answered: 60s to 180s')
+    .default(180_000),
+  udpTimeout: timeout(30, 60)
+    .describe('The same for UDP that was not answered: 30s to 60s')
+    .default(30_000),
+  maxEntries: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .describe('How many connections of a protocol are tracked at a time; the next is denied')
+    // More than any lab opens; AWS's own depends on the instance type and is not published.
+    .default(65_536),
+});
+
+export type ConnectionTracking = z.output<typeof ConnectionTrackingSpec>;
+
+/** As `nft list` writes a time: `5d`, `1m30s`. */
+function nftTime(milliseconds: number): string {
+  let rest = Math.round(milliseconds / 1000);
+  const parts = (
+    [
+      ['d', 86_400],
+      ['h', 3_600],
+      ['m', 60],
+      ['s', 1],
+    ] as const
+  ).map(([unit, seconds]) => {
+    const count = Math.floor(rest / seconds);
+    rest -= count * seconds;
+    return count === 0 ? '' : `${count}${unit}`;
+  });
+  return parts.join('');
+}
 
 /** Chains and sets that all gates of a VPC share; `jump known` comes before any rule is looked at. */
-export function planConnectionTracking(netns: NetnsName, why: Because): Fragment {
+export function planConnectionTracking(
+  netns: NetnsName,
+  { tcpEstablishedTimeout, udpStreamTimeout, udpTimeout, maxEntries }: ConnectionTracking,
+  why: Because,
+): Fragment {
   const { set, chain } = gates(netns);
-  const dynamic = (key: string, timeout: string): string =>
-    `${key}; size ${MAX_ENTRIES}; flags dynamic,timeout; timeout ${timeout};`;
+  const dynamic = (key: string, milliseconds: number): string =>
+    `${key}; size ${maxEntries}; flags dynamic,timeout; timeout ${nftTime(milliseconds)};`;
   return new Fragment().add(
     why,
-    set('set', 'tcp-flows', dynamic(FLOW_KEY, TIMEOUT.tcp)),
-    set('set', 'udp-flows', dynamic(FLOW_KEY, TIMEOUT.udp)),
+    set('set', 'tcp-flows', dynamic(FLOW_KEY, tcpEstablishedTimeout)),
+    set('set', 'udp-flows', dynamic(FLOW_KEY, udpTimeout)),
     set(
       'set',
       'icmp-flows',
-      dynamic('typeof meta mark . ip saddr . ip daddr . icmp id', TIMEOUT.udp),
+      dynamic('typeof meta mark . ip saddr . ip daddr . icmp id', udpTimeout),
     ),
     set('set', OPEN_TO_ALL.ingress, 'type mark . inet_proto;'),
     set('set', OPEN_TO_ALL.egress, 'type mark . inet_proto;'),
@@ -79,12 +131,12 @@ export function planConnectionTracking(netns: NetnsName, why: Because): Fragment
       'meta l4proto vmap { icmp : goto known-icmp, tcp : goto known-tcp, udp : goto known-udp }',
     ]),
     chain('known-tcp', [
-      ...known('tcp', 'tcp flags fin,rst ', ` timeout ${TIMEOUT.closed}`),
+      ...known('tcp', 'tcp flags fin,rst ', ` timeout ${CLOSED}`),
       ...known('tcp', '', ''),
     ]),
     chain('known-udp', [
       ...known('udp', '', '').slice(0, 1),
-      ...known('udp', '', ` timeout ${TIMEOUT.udpStream}`).slice(1),
+      ...known('udp', '', ` timeout ${nftTime(udpStreamTimeout)}`).slice(1),
     ]),
     chain('known-icmp', [
       `icmp type echo-request ${ICMP.sent} @icmp-flows update @icmp-flows { ${ICMP.sent} } accept`,

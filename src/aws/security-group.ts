@@ -25,6 +25,7 @@ import { Fragment } from '../kernel/fragment.ts';
 import type { Where } from '../source/yaml.ts';
 import {
   ALWAYS_TRACKED,
+  type ConnectionTracking,
   deny,
   gates,
   OPEN_TO_ALL,
@@ -312,14 +313,14 @@ const ENI_NUMBERS = 0xff_ffff;
 
 export function planSecurityGroups(
   netns: NetnsName,
-  vpc: GroupedVpc,
+  vpc: GroupedVpc & { readonly connectionTracking: ConnectionTracking },
   uplink: string,
   why: Because,
 ): Fragment {
   const { table, set, chain } = gates(netns);
   const fragment = new Fragment()
     .add(why, table)
-    .addAll(planConnectionTracking(netns, why))
+    .addAll(planConnectionTracking(netns, vpc.connectionTracking, why))
     .add(
       why,
       set('map', NUMBER_OF_MAC, 'type ether_addr : mark;'),

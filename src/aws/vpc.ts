@@ -25,6 +25,7 @@ import { MAIN_TABLE } from '../kernel/state.ts';
 import { routerSysctls, sysctl } from '../kernel/sysctl.ts';
 import { cidrSchema, named, nameSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
+import { type ConnectionTracking, ConnectionTrackingSpec } from './connection-tracking.ts';
 import { type Instance, InstanceSpec, pinInstance, resolveInstance } from './instance.ts';
 import { type InternetGateway, UPLINK } from './internet-gateway.ts';
 import {
@@ -91,6 +92,9 @@ export const VpcSpec = z.strictObject({
   networkAcls: named(NetworkAclSpec).describe(
     'Network ACLs by name; "default", which allows all, is there without being declared',
   ),
+  connectionTracking: ConnectionTrackingSpec.describe(
+    'How security groups remember connections',
+  ).prefault({}),
   natGateways: named(NatGatewaySpec).describe('NAT gateways by name'),
   routeTables: named(RouteTableSpec).describe('Route tables by name; the local routes are implied'),
   enableDnsSupport: z
@@ -117,6 +121,7 @@ export interface VpcGround {
   readonly securityGroups: ReadonlyMap<string, SecurityGroup>;
   readonly prefixLists: ReadonlyMap<string, PrefixList>;
   readonly networkAcls: ReadonlyMap<string, NetworkAcl>;
+  readonly connectionTracking: ConnectionTracking;
   /** @see route53-resolver.ts, for both. */
   readonly enableDnsSupport: boolean;
   readonly enableDnsHostnames: boolean;
@@ -241,6 +246,7 @@ export function resolveVpcGround(
     securityGroups,
     prefixLists,
     networkAcls,
+    connectionTracking: spec.connectionTracking,
     enableDnsSupport: spec.enableDnsSupport,
     enableDnsHostnames: spec.enableDnsHostnames,
     at: where.keyAt(),

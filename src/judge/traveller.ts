@@ -161,7 +161,12 @@ export class Traveller {
 
   isKnownTo(eni: string): boolean {
     const { source, destination } = this.packet;
-    if (this.#request === undefined) return false;
+    if (this.#request === undefined) {
+      // An appliance sends on what it was let in with.
+      return this.#tracked.some(
+        (one) => one.eni === eni && one.source === source && one.destination === destination,
+      );
+    }
     return this.#request.#tracked.some(
       (one) => one.eni === eni && one.source === destination && one.destination === source,
     );

@@ -14,6 +14,9 @@ import {
   linkKey,
   linksOf,
   netnsOf,
+  type NftChain,
+  type NftElement,
+  type NftSet,
   objectKey,
   type Planned,
   type Veth,
@@ -85,6 +88,20 @@ export function diff(from: KernelState, to: KernelState): Step[] {
     ) &&
     object.ends.every(({ netns }) => !goneNetns.has(netns) || !to.has(`netns ${netns}`));
 
+  // What a set is can't be changed: it is made anew, its elements with it, and the rules of its table, which may use it.
+  const otherSets = new Set<string>();
+  const otherTables = new Set<string>();
+  for (const [key, { object }] of from) {
+    const wanted = to.get(key)?.object;
+    if (object.kind !== 'nft-set' || wanted === undefined || sameObject(object, wanted)) continue;
+    otherSets.add(setOf(object));
+    otherTables.add(tableOf(object));
+  }
+  const isEmptied = (object: KernelObject): boolean =>
+    object.kind === 'nft-element' && otherSets.has(setOf(object));
+  const isRewritten = (object: KernelObject): boolean =>
+    object.kind === 'nft-chain' && otherTables.has(tableOf(object));
+
   // A socket stays in the namespace that it was opened in, although another has taken its name.
   const bornNetns = new Set(
     [...to.values()].flatMap(({ object }) =>
@@ -98,19 +115,32 @@ export function diff(from: KernelState, to: KernelState): Step[] {
   for (const [key, planned] of from) {
     if (to.has(key) && !isReordered(planned.object)) continue;
     if (goesAlong(planned.object) && !isInTheWay(planned.object)) continue;
+    if (isEmptied(planned.object)) continue;
     steps.push({ action: 'remove', planned });
   }
   for (const [key, planned] of to) {
     const before = from.get(key)?.object;
-    if (before === undefined || goesAlong(before) || isReordered(before)) {
+    if (before === undefined || goesAlong(before) || isReordered(before) || isEmptied(before)) {
       steps.push({ action: 'add', planned });
-    } else if (!sameObject(before, planned.object) || isDeaf(planned.object)) {
+    } else if (
+      !sameObject(before, planned.object) ||
+      isDeaf(planned.object) ||
+      isRewritten(planned.object)
+    ) {
       steps.push({ action: 'change', planned, before });
     } else if (mayBeLost(planned.object)) {
       steps.push({ action: 'add', planned });
     }
   }
   return steps;
+}
+
+function tableOf({ netns, family, table }: NftSet | NftElement | NftChain): string {
+  return `${netns} ${family} ${table}`;
+}
+
+function setOf(object: NftSet | NftElement): string {
+  return `${tableOf(object)} ${object.set}`;
 }
 
 /**

@@ -1,8 +1,9 @@
 /**
  * Changed nftables objects as one `nft -f` a namespace, which the kernel takes as one transaction.
  *
- * Order inside: tables, sets and counters, empty chains, elements that go, elements that come, rules, and at the end
- * what is no longer used. An element may jump to a chain, so chains come first; a chain may use a set, so sets go last.
+ * Order inside: tables, sets and counters, empty chains, sets that change, elements that go, elements that come, rules,
+ * and at the end what is no longer used. An element may jump to a chain, so chains come first; a chain may use a set, so
+ * sets go last.
  */
 
 import type { Because } from '../base/because.ts';
@@ -83,6 +84,15 @@ function renderChanges(changes: readonly Change[]): Line[] {
       `add chain ${tableOf(change.object)} ${chain}${hook === undefined ? '' : ` { ${hook} }`}`,
     );
   }
+  for (const change of pick('nft-chain', 'remove')) {
+    say(change, `flush chain ${tableOf(change.object)} ${change.object.chain}`);
+  }
+  // No rule uses it now: whatever did is made anew below (`diff.ts`).
+  for (const change of pick('nft-set', 'change')) {
+    const { type, set, body } = change.object;
+    say(change, `delete ${type} ${tableOf(change.object)} ${set}`);
+    say(change, `add ${type} ${tableOf(change.object)} ${set} { ${body} }`);
+  }
   for (const change of pick('nft-element', 'remove', 'change')) {
     const { set, element } = change.object;
     say(change, `delete element ${tableOf(change.object)} ${set} { ${element} }`);
@@ -98,17 +108,11 @@ function renderChanges(changes: readonly Change[]): Line[] {
     }
   }
   for (const change of pick('nft-chain', 'remove')) {
-    say(change, `flush chain ${tableOf(change.object)} ${change.object.chain}`);
-  }
-  for (const change of pick('nft-chain', 'remove')) {
     say(change, `delete chain ${tableOf(change.object)} ${change.object.chain}`);
   }
-  for (const change of pick('nft-set', 'remove', 'change')) {
-    const { type, set, body } = change.object;
+  for (const change of pick('nft-set', 'remove')) {
+    const { type, set } = change.object;
     say(change, `delete ${type} ${tableOf(change.object)} ${set}`);
-    if (change.action === 'change') {
-      say(change, `add ${type} ${tableOf(change.object)} ${set} { ${body} }`);
-    }
   }
   for (const change of pick('nft-table', 'remove')) {
     say(change, `delete table ${tableOf(change.object)}`);

@@ -213,9 +213,9 @@ t.test('nft: what is used goes after what uses it', async (t) => {
   t.equal(
     script(state(NODE, ...NFT), state(NODE, table)),
     `nsenter --net=/run/netns/node nft -f - <<'EOF'
-delete element inet t m { 10.0.0.5 }
 flush chain inet t f
 flush chain inet t c
+delete element inet t m { 10.0.0.5 }
 delete chain inet t f
 delete chain inet t c
 delete map inet t m

@@ -227,6 +227,31 @@ t.test('SG-06 a connection is remembered for AWS’s times, per ENI', async (t) 
   });
 });
 
+t.test('SG-06 the times are the lab’s to set, and a full table denies what is new', async (t) => {
+  const text = edit(
+    edit(LAB, 'ports: [8080, 8081]', 'ports: []'),
+    '    cidr: 10.0.0.0/16\n',
+    '    cidr: 10.0.0.0/16\n    connectionTracking: { tcpEstablishedTimeout: 90s, udpTimeout: 60s, maxEntries: 4 }\n',
+  );
+  await withLab(t, { lab: text }, async (lab) => {
+    t.match(await lab.out('vpc/main', 'nft list set inet vpc tcp-flows'), /timeout 1m30s/);
+    t.match(await lab.out('vpc/main', 'nft list set inet vpc udp-flows'), /timeout 1m/);
+    t.strictSame((await lab.verify()).drift, []);
+    await lab.echoServer('instance/server', 8080);
+    // A connection is an entry for the sender's ENI and one for the receiver's.
+    const first = await lab.connect('instance/client', '10.0.3.20:8080');
+    t.equal(await first.say(), 'echo');
+    const second = await lab.connect('instance/client', '10.0.3.20:8080');
+    t.equal(await second.say(), 'echo');
+    const third = await lab.connect('instance/client', '10.0.3.20:8080');
+    t.equal(await third.say(500), 'silence');
+    const { stdout } = await lab.cli('drops');
+    t.match(stdout, 'tracking allowance');
+    await lab.change(edit(text, 'maxEntries: 4', 'maxEntries: 40'));
+    t.equal(await third.say(5000), 'echo', 'there is room');
+  });
+});
+
 t.test('SG-04 two pods of one node never meet the groups; the nodes do', async (t) => {
   const nodes = `${LAB}
 cluster:
