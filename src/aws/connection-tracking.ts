@@ -11,9 +11,9 @@
  * - A full table drops new connections.
  *
  * @fidelity same - per ENI, time-outs, tracked and untracked; simplified - time-outs and the number of entries are set for
- *   a VPC, not for an ENI; an entry whose connection has ended by FIN or
- *   RST lives for two minutes more (a TIME_WAIT); ICMP errors that belong to a connection pass, as Linux relates them,
- *   while AWS's guide wants a rule for them (Path MTU Discovery)
+ *   a VPC, not for an ENI; an ENI that let a connection in lets an appliance send it on, whatever its egress rules say; an
+ *   entry whose connection has ended by FIN or RST lives for two minutes more (a TIME_WAIT); ICMP errors that belong to a
+ *   connection pass, as Linux relates them, while AWS's guide wants a rule for them (Path MTU Discovery)
  * @see https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/security-group-connection-tracking.html
  */
 

@@ -483,11 +483,12 @@ function planGate(
   return fragment;
 }
 
+/** Where there is no room for all names, the first one and how many more: no name has a space in it. */
 function reason(groups: readonly string[], direction: Direction): string {
   const text = (names: string): string => `SG ${names} ${direction} (no rule)`;
   const whole = text(groups.join(','));
   if (whole.length <= MAX_REASON_BYTES) return whole;
-  return text(`${groups[0] ?? ''},and-${groups.length - 1}-more`);
+  return text(`${groups[0] ?? ''} and ${groups.length - 1} more`);
 }
 
 function groupSet(name: string): string {

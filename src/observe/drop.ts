@@ -12,6 +12,8 @@ export type Decision =
   | {
       readonly kind: 'sg';
       readonly groups: readonly string[];
+      /** How many groups more the ENI carries, whose names the log has no room for. */
+      readonly leftOut: number;
       readonly direction: 'ingress' | 'egress';
     }
   | {
@@ -112,9 +114,15 @@ function parseLoss(line: string): number {
 }
 
 export function parseReason(reason: string): Decision {
-  const sg = /^SG (\S+) (ingress|egress) \(no rule\)$/.exec(reason);
+  const sg = /^SG (\S+)(?: and (\d+) more)? (ingress|egress) \(no rule\)$/.exec(reason);
   if (sg !== null) {
-    return { kind: 'sg', groups: (sg[1] ?? '').split(','), direction: directionOf(sg[2]) };
+    const [, names = '', leftOut = 0, direction] = sg;
+    return {
+      kind: 'sg',
+      groups: names.split(','),
+      leftOut: Number(leftOut),
+      direction: directionOf(direction),
+    };
   }
   const acl = /^NACL (\S+) (ingress|egress) \(rule (\d+|\*)\)$/.exec(reason);
   if (acl !== null) {
@@ -130,11 +138,17 @@ function directionOf(word: string | undefined): 'ingress' | 'egress' {
   return word === 'egress' ? 'egress' : 'ingress';
 }
 
-/** What denied it, as things are named everywhere: `sg/web ingress`, `acl/private egress rule 90`. */
+/**
+ * What denied it, as things are named everywhere: `sg/web ingress`, `acl/private egress rule 90`, and where the log has no
+ * room for all groups of an ENI `sg/web and 4 more egress`.
+ */
 export function renderDecision({ decision, reason }: Pick<Drop, 'decision' | 'reason'>): string {
   switch (decision.kind) {
-    case 'sg':
-      return `${decision.groups.map((group) => `sg/${group}`).join(',')} ${decision.direction}`;
+    case 'sg': {
+      const { groups, leftOut, direction } = decision;
+      const more = leftOut === 0 ? '' : ` and ${leftOut} more`;
+      return `${groups.map((group) => `sg/${group}`).join(',')}${more} ${direction}`;
+    }
     case 'acl':
       return `acl/${decision.acl} ${decision.direction} rule ${decision.rule}`;
     case 'source-dest-check':

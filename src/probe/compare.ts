@@ -3,7 +3,7 @@
 import { type Cloud, findThing } from '../cloud.ts';
 import type { NetnsName } from '../base/names.ts';
 import type { Judgement } from '../judge/judge.ts';
-import { renderDecision } from '../observe/drop.ts';
+import { type Drop, renderDecision } from '../observe/drop.ts';
 import type { ProbeSpec } from '../observe/probe-spec.ts';
 import type { Evidence } from './evidence.ts';
 import type { Outcome } from './outcome.ts';
@@ -74,11 +74,15 @@ export function findDifferences(
   }
 
   // What the model names must be what the kernel's own log names; routes and gateways write no log.
-  const denied = [...new Set(evidence.denied.map(renderDecision))];
-  const isLogged = judgement.by !== undefined && /^(sg|acl)\//.test(judgement.by);
-  if (isLogged && judgement.depends === undefined && !denied.includes(judgement.by)) {
-    const logSays = denied.length === 0 ? 'no denial' : denied.join(', ');
-    found.push(`the model says that ${judgement.by} stops it, the log of drops says ${logSays}`);
+  const { by } = judgement;
+  const isLogged = by !== undefined && /^(sg|acl)\//.test(by);
+  if (isLogged && judgement.depends === undefined) {
+    const { denied } = evidence;
+    if (!denied.some((drop) => isDeniedBy(by, drop))) {
+      const said = [...new Set(denied.map(renderDecision))];
+      const logSays = said.length === 0 ? 'no denial' : said.join(', ');
+      found.push(`the model says that ${by} stops it, the log of drops says ${logSays}`);
+    }
   }
 
   // Where the model can't know, nothing is held against it.
@@ -116,6 +120,20 @@ export function isBlockedBy(expected: string, by: string | undefined): boolean {
   const [object = '', ...rest] = expected.split(' ');
   const [objects = '', ...more] = by.split(' ');
   return objects.split(',').includes(object) && rest.every((word, index) => more[index] === word);
+}
+
+/** Whether the log says what the model does; of groups that it leaves out it knows no more than how many they are. */
+export function isDeniedBy(by: string, drop: Pick<Drop, 'decision' | 'reason'>): boolean {
+  const { decision } = drop;
+  if (decision.kind !== 'sg' || decision.leftOut === 0) return by === renderDecision(drop);
+  const { groups, leftOut, direction } = decision;
+  const [objects = '', side] = by.split(' ');
+  const carried = objects.split(',');
+  return (
+    side === direction &&
+    carried.length === groups.length + leftOut &&
+    groups.every((group, index) => carried[index] === `sg/${group}`)
+  );
 }
 
 function escape(address: string): string {

@@ -51,7 +51,12 @@ function renderWay(
 ): string[] {
   const lines = [`${style.bold(title.padEnd(6))}${path.join(' > ')}`];
   const width = Math.max(0, ...notes.map(({ where }) => where.length));
+  const told = new Set<string>();
   for (const { where, text, at } of notes) {
+    // A circle says the same sixty times over.
+    const key = `${where} ${text}`;
+    if (told.has(key)) continue;
+    told.add(key);
     const line = at === undefined ? '' : style.dim(`  ${renderSourceRef(at)}`);
     lines.push(`  ${where.padEnd(width)}  ${text}${line}`);
   }

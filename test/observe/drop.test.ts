@@ -23,7 +23,7 @@ t.test('a line is a packet and what denied it', async (t) => {
     flags: 'S',
     lengthBytes: 60,
     reason: 'SG db ingress (no rule)',
-    decision: { kind: 'sg', groups: ['db'], direction: 'ingress' },
+    decision: { kind: 'sg', groups: ['db'], leftOut: 0, direction: 'ingress' },
   });
 });
 
@@ -63,8 +63,18 @@ t.test('a reason is a decision, and has a name', async (t) => {
   const table = [
     [
       'SG web,base egress (no rule)',
-      { kind: 'sg', groups: ['web', 'base'], direction: 'egress' },
+      { kind: 'sg', groups: ['web', 'base'], leftOut: 0, direction: 'egress' },
       'sg/web,sg/base egress',
+    ],
+    [
+      'SG web and 4 more egress (no rule)',
+      { kind: 'sg', groups: ['web'], leftOut: 4, direction: 'egress' },
+      'sg/web and 4 more egress',
+    ],
+    [
+      'SG web,and-4-more egress (no rule)',
+      { kind: 'sg', groups: ['web', 'and-4-more'], leftOut: 0, direction: 'egress' },
+      'sg/web,sg/and-4-more egress',
     ],
     [
       'NACL private egress (rule 90)',
