@@ -146,5 +146,11 @@ async function sh(
     isAsked = true;
     if (child.pid !== undefined) process.kill(-child.pid, 'SIGINT');
   }
+  // What it started in its background takes no Ctrl-C, and must not go on for ever.
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+  } catch {
+    // Nothing is left.
+  }
   return { exitCode, ...said };
 }
