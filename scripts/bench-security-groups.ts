@@ -44,7 +44,10 @@ my $server = IO::Socket::INET->new(LocalPort => shift, Listen => 128, ReuseAddr 
 exit if fork;
 close STDOUT;
 close STDERR;
-while (my $client = $server->accept) { 1 while sysread $client, my $bytes, 131072 }
+while (my $client = $server->accept) {
+  1 while sysread $client, my $bytes, 131072;
+  close $client;
+}
 `;
 
 /** One stream until the server has read it all, then connections; prints Gbit/s and the median in microseconds. */
@@ -73,7 +76,9 @@ type Round = readonly [rttMs: number, mdevMs: number, gbitPerS: number, connectU
 
 const silent = { step: () => undefined, note: () => undefined };
 const instances = Number(process.argv[2] ?? 500);
-process.env['XDG_STATE_HOME'] = mkdtempSync(join(tmpdir(), 'hoplab-bench-'));
+const rounds: Record<Variant['groups'], Round[]> = { rules: [], open: [] };
+const state = mkdtempSync(join(tmpdir(), 'hoplab-bench-'));
+process.env['XDG_STATE_HOME'] = state;
 
 const kernel = (await $`uname -r`).stdout.trim();
 const load = (): string => os.loadavg()[0]?.toFixed(1) ?? '';
@@ -82,47 +87,59 @@ console.log(
 );
 console.log(`${instances} instances, ${GROUPS} security groups of ${2 * RULES} rules\n`);
 
-console.log('                           load ms     up ms  objects touched');
-const standing = await converge('the lab', { groups: 'rules', instances });
-await converge('one rule changed', { groups: 'rules', instances, changedPort: 9999 });
-await converge('one rule changed back', { groups: 'rules', instances });
-await converge('one instance more', { groups: 'rules', instances: instances + 1 });
-const store = new LabStore(standing.lab.name);
-const [{ objects }, verifyMs] = await timed(() => verify(store, standing.sandbox, silent));
-printLine('verify', undefined, verifyMs, objects);
-const open = await converge('without rules', { groups: 'open', instances });
-
-const rounds: Record<Variant['groups'], Round[]> = { rules: [], open: [] };
-for (let count = 0; count < RUNS; count += 1) {
-  rounds.rules.push(await measure(standing.sandbox));
-  rounds.open.push(await measure(open.sandbox));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => {
+    void takeDown().then(() => process.kill(process.pid, signal));
+  });
 }
+try {
+  console.log('                           load ms     up ms  objects touched');
+  const standing = await converge('the lab', { groups: 'rules', instances });
+  await converge('one rule changed', { groups: 'rules', instances, changedPort: 9999 });
+  await converge('one rule changed back', { groups: 'rules', instances });
+  await converge('one instance more', { groups: 'rules', instances: instances + 1 });
+  const store = new LabStore(nameOf('rules'));
+  const [{ objects }, verifyMs] = await timed(() => verify(store, standing, silent));
+  printLine('verify', undefined, verifyMs, objects);
+  const open = await converge('without rules', { groups: 'open', instances });
 
-const met = TALKING.length * RULES;
-console.log(`
+  for (let count = 0; count < RUNS; count += 1) {
+    rounds.rules.push(await measure(standing));
+    rounds.open.push(await measure(open));
+  }
+
+  const met = TALKING.length * RULES;
+  console.log(`
                                   with rules            without rules     (min median max of ${RUNS})`);
-printFigure('round trip, avg µs', 0, 1000, 1);
-printFigure('round trip, mdev µs', 1, 1000, 1);
-printFigure('TCP, Gbit/s', 2, 1, 2);
-printFigure('TCP connect + close, µs', 3, 1, 1);
-console.log(`
+  printFigure('round trip, avg µs', 0, 1000, 1);
+  printFigure('round trip, mdev µs', 1, 1000, 1);
+  printFigure('TCP, Gbit/s', 2, 1, 2);
+  printFigure('TCP connect + close, µs', 3, 1, 1);
+  console.log(`
 with rules, the first packet meets ${met} of egress and ${met} of ingress; ping -f -c ${PINGS}, ${SECONDS} s of one TCP stream,
 median of ${CONNECTIONS} connections; load average ${load()} after`);
-
-for (const { name } of [standing.lab, open.lab]) {
-  const [, ms] = await timed(() => down(new LabStore(name), silent));
-  console.log(`down ${ms.toFixed(0)} ms`);
+} finally {
+  await takeDown();
 }
-rmSync(process.env['XDG_STATE_HOME'], { recursive: true, force: true });
 
-async function converge(
-  what: string,
-  variant: Variant,
-): Promise<{ readonly lab: Lab; readonly sandbox: Sandbox }> {
+/** Also after a failure: nobody else knows where these labs are. */
+async function takeDown(): Promise<void> {
+  for (const groups of ['rules', 'open'] as const) {
+    const [wasUp, ms] = await timed(() => down(new LabStore(nameOf(groups)), silent));
+    if (wasUp) console.log(`down ${ms.toFixed(0)} ms`);
+  }
+  rmSync(state, { recursive: true, force: true });
+}
+
+async function converge(what: string, variant: Variant): Promise<Sandbox> {
   const [lab, loadMs] = await timed(() => Promise.resolve(labOf(variant)));
   const [{ steps, sandbox }, upMs] = await timed(() => up(lab, silent));
   printLine(what, loadMs, upMs, steps.length);
-  return { lab, sandbox };
+  return sandbox;
+}
+
+function nameOf(groups: Variant['groups']): string {
+  return `bench-${groups}-${process.pid}`;
 }
 
 function labOf({ groups, instances: count, changedPort }: Variant): Lab {
@@ -155,7 +172,7 @@ function labOf({ groups, instances: count, changedPort }: Variant): Lab {
     },
   };
   return loadText({
-    name: `bench-${groups}-${process.pid}`,
+    name: nameOf(groups),
     directory: '/nowhere',
     lab: { file: 'lab.yaml', text: JSON.stringify(lab) },
     manifests: [],
