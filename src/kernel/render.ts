@@ -113,7 +113,10 @@ export function render(steps: readonly Step[]): Command[] {
     const shell = daemonLine(object, step.action);
     commands.push({ phase: 3, shell, leavesProcess: true, because });
   }
-  for (const netns of touchedNetns(steps)) commands.push(...renderNetns(netns, steps, born));
+  const inside = stepsByNetns(steps);
+  for (const netns of touchedNetns(steps)) {
+    commands.push(...renderNetns(netns, inside.get(netns) ?? [], born));
+  }
 
   commands.push(...renderWaits(of('bridge-port', 'add', 'change')));
 
@@ -173,6 +176,14 @@ function touchedNetns(steps: readonly Step[]): NetnsName[] {
   return [...names];
 }
 
+function stepsByNetns(steps: readonly Step[]): Map<NetnsName, Step[]> {
+  const inside = new Map<NetnsName, Step[]>();
+  for (const step of steps) {
+    for (const netns of new Set(netnsOf(step.planned.object))) append(inside, netns, step);
+  }
+  return inside;
+}
+
 /** A link that is up by now is up in a moment; one that somebody else took down is not waited for for ever. */
 const PORT_TRIES = 100;
 
@@ -193,7 +204,7 @@ function renderWaits(
   }));
 }
 
-/** All that `ip` and the sysctls do inside one namespace, as one process chain. */
+/** All that `ip` and the sysctls do inside one namespace, as one process chain; `steps` are those inside it. */
 function renderNetns(
   netns: NetnsName,
   steps: readonly Step[],
@@ -234,7 +245,6 @@ function renderNetns(
   for (const step of steps) {
     const { planned, action } = step;
     const { object, because } = planned;
-    if (!netnsOf(object).includes(netns)) continue;
     if (birth !== undefined && object.kind === 'rule' && isBirthRule(object)) continue;
     if (object.kind === 'sysctl') {
       if (action === 'remove') continue;
