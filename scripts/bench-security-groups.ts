@@ -11,12 +11,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { $, os } from 'zx';
+import { os } from 'zx';
 
 import { run } from '../src/host/exec.ts';
 import { enterWithScript, type Sandbox } from '../src/host/sandbox.ts';
 import { LabStore } from '../src/host/store.ts';
 import { down, type Lab, loadText, up, verify } from '../src/pipeline.ts';
+import { machine, silent, timed } from './measure.ts';
 
 const GROUPS = 50;
 /** A group has as many rules for each direction. */
@@ -74,17 +75,13 @@ printf "tcp %.3f %.1f\\n", $gbit, $times[@times / 2];
 
 type Round = readonly [rttMs: number, mdevMs: number, gbitPerS: number, connectUs: number];
 
-const silent = { step: () => undefined, note: () => undefined };
 const instances = Number(process.argv[2] ?? 500);
 const rounds: Record<Variant['groups'], Round[]> = { rules: [], open: [] };
 const state = mkdtempSync(join(tmpdir(), 'hoplab-bench-'));
 process.env['XDG_STATE_HOME'] = state;
 
-const kernel = (await $`uname -r`).stdout.trim();
 const load = (): string => os.loadavg()[0]?.toFixed(1) ?? '';
-console.log(
-  `Linux ${kernel}, ${os.cpus().length} cores, Node ${process.version}, load average ${load()} before`,
-);
+console.log(`${await machine()}, load average ${load()} before`);
 console.log(`${instances} instances, ${GROUPS} security groups of ${2 * RULES} rules\n`);
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -241,10 +238,4 @@ function printFigure(what: string, at: 0 | 1 | 2 | 3, factor: number, digits: nu
     return chosen.map((one) => (one ?? Number.NaN).toFixed(digits).padStart(8)).join('');
   });
   console.log(what.padEnd(24) + line.join(' '));
-}
-
-async function timed<Result>(work: () => Promise<Result>): Promise<[Result, number]> {
-  const start = performance.now();
-  const result = await work();
-  return [result, performance.now() - start];
 }

@@ -10,19 +10,16 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { $, os } from 'zx';
-
 import { LabStore } from '../src/host/store.ts';
 import { down, loadText, up, verify } from '../src/pipeline.ts';
+import { machine, silent, timed } from './measure.ts';
 
 const PODS_PER_NODE = 100;
-const silent = { step: () => undefined, note: () => undefined };
 
 const sizes = process.argv.slice(2).map(Number);
 process.env['XDG_STATE_HOME'] = mkdtempSync(join(tmpdir(), 'hoplab-bench-'));
 
-const kernel = (await $`uname -r`).stdout.trim();
-console.log(`Linux ${kernel}, ${os.cpus().length} cores, Node ${process.version}\n`);
+console.log(`${await machine()}\n`);
 console.log(
   'pods  nodes  objects  load ms  build ms  ms/pod  one pod more ms  steps  verify ms  down ms',
 );
@@ -92,10 +89,4 @@ function labOf(pods: number, nodes: number): ReturnType<typeof loadText> {
     lab: { file: 'lab.yaml', text: lab.join('\n') },
     manifests: [{ file: 'pods.yaml', text: JSON.stringify(deployment) }],
   });
-}
-
-async function timed<Result>(work: () => Promise<Result>): Promise<[Result, number]> {
-  const start = performance.now();
-  const result = await work();
-  return [result, performance.now() - start];
 }

@@ -55,7 +55,7 @@ vagrantfile() {
   fi
 }
 
-# What needs no kernel: everything but test/netns and the labs.
+# What needs no kernel: everything but test/netns.
 unit() {
   HOPLAB_PURE_TESTS='' sh scripts/test.sh test/pure.ts test/scripts/*.test.ts
 }

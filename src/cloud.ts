@@ -22,6 +22,7 @@ import { type NetnsName } from './base/names.ts';
 import { findByReference, renderReference } from './base/reference.ts';
 import { CLUSTER_SECURITY_GROUPS } from './eks/cluster-security-group.ts';
 import {
+  allInterfaces,
   type Node,
   type NodeGround,
   type PinSpec,
@@ -119,9 +120,7 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     const ground = grounds.get(name);
     if (ground === undefined) continue;
     const nodeInterfaces =
-      file.cluster?.vpc === name
-        ? [...resolvedNodes.values()].flatMap((node) => [...node.interfaces, ...node.branches])
-        : [];
+      file.cluster?.vpc === name ? [...resolvedNodes.values()].flatMap(allInterfaces) : [];
     const needs = { book, elastic, nodeInterfaces };
     vpcs.set(name, resolveVpc(ground, spec, needs, where.in('vpcs', name), diagnostics));
   }

@@ -32,12 +32,12 @@ import { linkSysctl, routerSysctls, sysctl } from '../kernel/sysctl.ts';
 import { ipv4Schema, named } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
 import { CLUSTER_SECURITY_GROUP } from './cluster-security-group.ts';
+import { LOOSE_RP_FILTER } from './eni-table.ts';
 import { type InstanceType, instanceType, instanceTypes } from './instance-type.ts';
 import { type BranchEni, branchLink, LOCAL_RULE_PRIORITY } from './pod-eni.ts';
 import { planSnat } from './snat.ts';
 import {
   type CniSettings,
-  LOOSE_RP_FILTER,
   planPodNetwork,
   planSecondaryEni,
   type Pod,
@@ -99,8 +99,6 @@ export interface Node {
   /** By device number: eth0 first. */
   readonly interfaces: readonly [NetworkInterface, ...NetworkInterface[]];
   readonly hasTrunk: boolean;
-  /** Its pods' own ENIs, on the trunk. */
-  readonly branches: readonly NetworkInterface[];
   readonly labels: Readonly<Record<string, string>>;
   readonly pods: readonly Pod[];
   readonly at: SourceRef;
@@ -222,9 +220,14 @@ export function resolveNode(
   const netns = netnsName(name);
   const thing = `node/${name}`;
 
-  const own = placements.filter(({ pod }) => podGroups.has(podReference(pod.namespace, pod.name)));
+  const groupsOf = (pod: PodSpec): readonly string[] | undefined =>
+    podGroups.get(podReference(pod.namespace, pod.name));
+  const own = placements.flatMap(({ pod }) => {
+    const groups = groupsOf(pod);
+    return groups === undefined ? [] : [{ pod, groups }];
+  });
   checkBranches(node, own, diagnostics);
-  const shared = placements.filter((placement) => !own.includes(placement));
+  const shared = placements.filter(({ pod }) => groupsOf(pod) === undefined);
   const devices = assignDevices(node, shared, pins, diagnostics);
   const highest = Math.max(
     node.hasTrunk ? TRUNK_DEVICE : 0,
@@ -235,6 +238,12 @@ export function resolveNode(
       .filter((device) => device < node.maxEnis),
   );
   const podAddress = new Map<PodSpec, Ipv4>();
+  const addressOf = (pod: PodSpec): AssignedAddress => {
+    const reference = podReference(pod.namespace, pod.name);
+    const address = pins.get(reference)?.spec.address ?? book.take(subnet, reference, pod.at);
+    podAddress.set(pod, address);
+    return { address, elastic: undefined };
+  };
   const interfaces: NetworkInterface[] = [];
   for (let device = 0; device <= highest; device += 1) {
     const link = `eth${device}`;
@@ -248,10 +257,7 @@ export function resolveNode(
     const addresses: [AssignedAddress, ...AssignedAddress[]] = [{ address: primary, elastic }];
     for (const { pod } of shared) {
       if (pod.hostNetwork || devices.get(pod) !== device) continue;
-      const reference = podReference(pod.namespace, pod.name);
-      const address = pins.get(reference)?.spec.address ?? book.take(subnet, reference, pod.at);
-      podAddress.set(pod, address);
-      addresses.push({ address, elastic: undefined });
+      addresses.push(addressOf(pod));
     }
     interfaces.push(
       networkInterface({
@@ -269,31 +275,29 @@ export function resolveNode(
   const [first, ...others] = interfaces;
   if (first === undefined) return undefined;
 
+  const mode = settings.POD_SECURITY_GROUP_ENFORCING_MODE;
   const branches = new Map(
-    own.map(({ pod }, index): [PodSpec, BranchEni] => {
-      const reference = podReference(pod.namespace, pod.name);
-      const vlanId = index + 1;
-      const address = pins.get(reference)?.spec.address ?? book.take(subnet, reference, pod.at);
-      podAddress.set(pod, address);
+    own.map(({ pod, groups }, index) => {
+      const branch: BranchEni = { vlanId: index + 1, mode };
       const eni = networkInterface({
         thing,
         netns,
-        link: branchLink(vlanId),
+        link: branchLink(branch),
         subnet,
-        addresses: [{ address, elastic: undefined }],
+        addresses: [addressOf(pod)],
         sourceDestCheck: true,
-        securityGroups: podGroups.get(reference) ?? node.securityGroups,
+        securityGroups: groups,
         asksAs: first.addresses[0].address,
         at: pod.at,
       });
-      return [pod, { interface: eni, vlanId, mode: settings.POD_SECURITY_GROUP_ENFORCING_MODE }];
+      return [pod, { branch, eni }] as const;
     }),
   );
 
   const pods = placements.map(({ pod }): Pod => {
-    const branch = branches.get(pod);
+    const { branch, eni: own } = branches.get(pod) ?? {};
     const device = devices.get(pod) ?? 0;
-    const eni = branch?.interface ?? interfaces[device] ?? first;
+    const eni = own ?? interfaces[device] ?? first;
     return pod.hostNetwork
       ? {
           spec: pod,
@@ -320,7 +324,6 @@ export function resolveNode(
     instanceType: node.instanceType.name,
     interfaces: [first, ...others],
     hasTrunk: node.hasTrunk,
-    branches: [...branches.values()].map((branch) => branch.interface),
     labels: node.labels,
     pods,
     at: where.keyAt(),
@@ -328,11 +331,23 @@ export function resolveNode(
 }
 
 /** The trunk is attached before any pod needs a further ENI. */
-export const TRUNK_DEVICE = 1;
+const TRUNK_DEVICE = 1;
+
+export function isTrunk({ hasTrunk }: Pick<Node, 'hasTrunk'>, device: number): boolean {
+  return hasTrunk && device === TRUNK_DEVICE;
+}
+
+/** Its own ENIs, and those that its pods have for themselves. */
+export function allInterfaces({ interfaces, pods }: Node): NetworkInterface[] {
+  const branches = pods.flatMap(({ branch, eni }) =>
+    branch === undefined || eni === undefined ? [] : [eni.interface],
+  );
+  return [...interfaces, ...branches];
+}
 
 function checkBranches(
   { name, instanceType: type, hasTrunk }: NodeGround,
-  placements: readonly Placement[],
+  placements: readonly { readonly pod: PodSpec }[],
   diagnostics: Diagnostics,
 ): void {
   const first = placements[hasTrunk ? type.branchEnis : 0];
@@ -412,8 +427,7 @@ export function planNode(
     .addAll(planPrimaryLink({ ...primary, addresses: [primary.addresses[0]] }, why))
     .addAll(planSnat(netns, { ...needs, primaryAddress: primary.addresses[0].address }, why));
   secondary.forEach((eni, index) => {
-    const isTrunk = node.hasTrunk && index + 1 === TRUNK_DEVICE;
-    fragment.addAll(planSecondaryEni(eni, index + 1, isTrunk));
+    fragment.addAll(planSecondaryEni(eni, index + 1, isTrunk(node, index + 1)));
   });
   for (const pod of node.pods) {
     fragment.addAll(planPodNetwork(pod, netns, needs.settings));

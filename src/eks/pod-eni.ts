@@ -22,19 +22,17 @@ import { resolveGroupsOfEni } from '../aws/security-group.ts';
 import type { VpcGround } from '../aws/vpc.ts';
 import type { Because } from '../base/because.ts';
 import type { Diagnostics } from '../base/diagnostic.ts';
-import { cidr, type Ipv4 } from '../base/ip.ts';
 import { type PodSpec, podReference } from '../k8s/pod.ts';
 import { type SecurityGroupPolicySpec, selectsPod } from '../k8s/security-group-policy.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import { type KernelRoute, MAIN_TABLE } from '../kernel/state.ts';
-import { linkSysctl } from '../kernel/sysctl.ts';
+import { eniTable } from './eni-table.ts';
 
 /** How a branch ENI enforces. @see amazon-vpc-cni-k8s README.md POD_SECURITY_GROUP_ENFORCING_MODE */
 export const ENFORCING_MODES = ['strict', 'standard'] as const;
 export type EnforcingMode = (typeof ENFORCING_MODES)[number];
 
+/** What makes a pod's ENI one that the pod has for itself. */
 export interface BranchEni {
-  readonly interface: NetworkInterface;
   /** The tag on the trunk, and what the names of link and table are made of: 1, 2, … */
   readonly vlanId: number;
   readonly mode: EnforcingMode;
@@ -46,11 +44,11 @@ export const LOCAL_RULE_PRIORITY = 20;
 /** The host side of a strict pod, instead of `eni`. */
 export const STRICT_VETH_PREFIX = 'vlan';
 
-export function branchLink(vlanId: number): string {
+export function branchLink({ vlanId }: BranchEni): string {
   return `vlan.eth.${vlanId}`;
 }
 
-function branchTable(vlanId: number): number {
+export function branchTable({ vlanId }: BranchEni): number {
   return 100 + vlanId;
 }
 
@@ -92,48 +90,16 @@ export function resolvePodGroups(
   return found;
 }
 
-/** What leads to and from a pod with a branch ENI, on its node. */
+/** The branch on the node; in mode strict it and its pod are heard before anything else. */
 export function planBranchEni(
-  { interface: eni, vlanId, mode }: BranchEni,
-  pod: { readonly address: Ipv4; readonly hostVeth: string },
-  priorities: { readonly toPod: number; readonly fromPod: number },
-  looseRpFilter: number,
+  eni: NetworkInterface,
+  branch: BranchEni,
+  hostVeth: string,
   why: Because,
 ): Fragment {
-  const { netns, link, subnet } = eni;
-  const { address, hostVeth } = pod;
-  const table = branchTable(vlanId);
-  const rule = { kind: 'rule', netns } as const;
-  const route = { kind: 'route', netns, type: 'unicast' } as const;
-  const toPod: KernelRoute = {
-    ...route,
-    table: mode === 'strict' ? table : MAIN_TABLE,
-    destination: cidr(`${address}/32`),
-    link: hostVeth,
-    scopeLink: true,
-  };
-  return new Fragment().add(
-    why,
-    linkSysctl(netns, link, 'rp_filter', looseRpFilter),
-    {
-      ...route,
-      table,
-      destination: cidr(`${subnet.router}/32`),
-      link,
-      scopeLink: true,
-    },
-    { ...route, table, destination: 'default', via: subnet.router, link },
-    toPod,
-    ...(mode === 'strict'
-      ? [link, hostVeth].map((incoming) => ({
-          ...rule,
-          priority: VLAN_RULE_PRIORITY,
-          incoming,
-          table,
-        }))
-      : [
-          { ...rule, priority: priorities.toPod, to: address, table: MAIN_TABLE },
-          { ...rule, priority: priorities.fromPod, from: address, table },
-        ]),
-  );
+  const table = branchTable(branch);
+  const fragment = new Fragment().add(why, ...eniTable(eni, table));
+  if (branch.mode === 'standard') return fragment;
+  const rule = { kind: 'rule', netns: eni.netns, priority: VLAN_RULE_PRIORITY, table } as const;
+  return fragment.add(why, { ...rule, incoming: eni.link }, { ...rule, incoming: hostVeth });
 }

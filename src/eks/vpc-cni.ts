@@ -22,9 +22,16 @@ import { linkAddress, type NetworkInterface } from '../aws/network-interface.ts'
 import { type PodSpec, podReference } from '../k8s/pod.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { hostNetns } from '../kernel/netns.ts';
-import { type KernelRoute, MAIN_TABLE } from '../kernel/state.ts';
+import { MAIN_TABLE } from '../kernel/state.ts';
 import { hostSysctls, linkSysctl } from '../kernel/sysctl.ts';
-import { type BranchEni, ENFORCING_MODES, planBranchEni, STRICT_VETH_PREFIX } from './pod-eni.ts';
+import { eniTable, LOOSE_RP_FILTER } from './eni-table.ts';
+import {
+  type BranchEni,
+  branchTable,
+  ENFORCING_MODES,
+  planBranchEni,
+  STRICT_VETH_PREFIX,
+} from './pod-eni.ts';
 
 /** `true` in YAML is as good as `"true"`: the real thing reads environment variables. */
 const flag = z
@@ -106,7 +113,7 @@ export interface Pod {
   readonly address: Ipv4;
   /** The ENI that bears the address; undefined with hostNetwork. */
   readonly eni: { readonly interface: NetworkInterface; readonly deviceNumber: number } | undefined;
-  /** The same ENI, where the pod has it for itself. */
+  /** Where the pod has that ENI for itself. */
   readonly branch: BranchEni | undefined;
   readonly hostVeth: string | undefined;
 }
@@ -125,7 +132,7 @@ export function podHostVeth(
 export function planPodNetwork(pod: Pod, node: NetnsName, settings: CniSettings): Fragment {
   const thing = podReference(pod.spec.namespace, pod.spec.name);
   const why = because('vpc-cni', thing, pod.spec.at);
-  const { netns, address, eni, hostVeth } = pod;
+  const { netns, address, eni, branch, hostVeth } = pod;
   if (eni === undefined || hostVeth === undefined) return new Fragment();
   const mac = { pod: podMacAddress(`${thing}/eth0`), host: podMacAddress(`${thing}/${hostVeth}`) };
   const inPod = { kind: 'route', netns, table: MAIN_TABLE, type: 'unicast', link: 'eth0' } as const;
@@ -147,34 +154,33 @@ export function planPodNetwork(pod: Pod, node: NetnsName, settings: CniSettings)
     { kind: 'neighbour', netns, link: 'eth0', address: POD_GATEWAY, mac: mac.host },
     linkSysctl(node, hostVeth, 'rp_filter', LOOSE_RP_FILTER),
   );
-  if (pod.branch !== undefined) {
-    const priorities = { toPod: TO_POD_RULE_PRIORITY, fromPod: FROM_POD_RULE_PRIORITY };
-    const onNode = { address, hostVeth };
-    return fragment.addAll(planBranchEni(pod.branch, onNode, priorities, LOOSE_RP_FILTER, why));
+  if (branch !== undefined) {
+    fragment.addAll(planBranchEni(eni.interface, branch, hostVeth, why));
   }
-  fragment.add(
-    why,
-    {
-      kind: 'route',
-      netns: node,
-      table: MAIN_TABLE,
-      type: 'unicast',
-      destination: cidr(`${address}/32`),
-      link: hostVeth,
-      scopeLink: true,
-    },
-    { kind: 'rule', netns: node, priority: TO_POD_RULE_PRIORITY, to: address, table: MAIN_TABLE },
-  );
-  if (eni.deviceNumber > 0) {
-    const table = routeTableId(eni.deviceNumber);
-    const rule = { kind: 'rule', netns: node, priority: FROM_POD_RULE_PRIORITY } as const;
-    fragment.add(why, { ...rule, from: address, table });
+  const table = branch === undefined ? routeTableId(eni.deviceNumber) : branchTable(branch);
+  const isStrict = branch?.mode === 'strict';
+  fragment.add(why, {
+    kind: 'route',
+    netns: node,
+    table: isStrict ? table : MAIN_TABLE,
+    type: 'unicast',
+    destination: cidr(`${address}/32`),
+    link: hostVeth,
+    scopeLink: true,
+  });
+  if (isStrict) return fragment;
+  const rule = { kind: 'rule', netns: node } as const;
+  fragment.add(why, {
+    ...rule,
+    priority: TO_POD_RULE_PRIORITY,
+    to: address,
+    table: MAIN_TABLE,
+  });
+  if (table !== MAIN_TABLE) {
+    fragment.add(why, { ...rule, priority: FROM_POD_RULE_PRIORITY, from: address, table });
   }
   return fragment;
 }
-
-/** systemd's default for every interface (sysctl.d/50-default.conf), and what the CNI's init container sets on eth0. */
-export const LOOSE_RP_FILTER = 2;
 
 /** A secondary ENI on its node: an own table, and nothing of it in main. @see network.go setupENINetwork */
 export function planSecondaryEni(
@@ -183,36 +189,21 @@ export function planSecondaryEni(
   isTrunk: boolean,
 ): Fragment {
   const why = because('vpc-cni', `${eni.thing}:${eni.link}`, eni.at);
-  const { netns, link, subnet } = eni;
+  const { netns } = eni;
   const table = routeTableId(deviceNumber);
   const address = eni.addresses[0].address;
-  const route = (destination: 'default' | 'router'): KernelRoute => ({
-    kind: 'route',
-    netns,
-    table,
-    type: 'unicast',
-    link,
-    ...(destination === 'default'
-      ? { destination, via: subnet.router }
-      : { destination: cidr(`${subnet.router}/32`), scopeLink: true }),
-  });
-  return new Fragment().add(
+  const fragment = new Fragment().add(
     why,
     linkAddress(eni, address, false),
-    linkSysctl(netns, link, 'rp_filter', LOOSE_RP_FILTER),
-    route('router'),
-    route('default'),
-    // The trunk itself answers nobody.
-    ...(isTrunk
-      ? []
-      : [
-          {
-            kind: 'rule',
-            netns,
-            priority: ENI_PRIMARY_RULE_PRIORITY,
-            from: address,
-            table,
-          } as const,
-        ]),
+    ...eniTable(eni, table),
   );
+  // The trunk itself answers nobody.
+  if (isTrunk) return fragment;
+  return fragment.add(why, {
+    kind: 'rule',
+    netns,
+    priority: ENI_PRIMARY_RULE_PRIORITY,
+    from: address,
+    table,
+  });
 }

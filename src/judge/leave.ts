@@ -8,7 +8,7 @@ import type { Instance } from '../aws/instance.ts';
 import { INTERNET_MTU_BYTES } from '../aws/internet-gateway.ts';
 import { type NetworkInterface, VPC_MTU_BYTES } from '../aws/network-interface.ts';
 import { contains, type Ipv4 } from '../base/ip.ts';
-import { type Node, TRUNK_DEVICE } from '../eks/node.ts';
+import { isTrunk, type Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import { clusterCidrs, hasAddress, isOwn, known, nodePlace, podAt, podPlace } from './places.ts';
 import { lost, type Place, type Stage, TRANSLATED_PORTS, type Traveller } from './traveller.ts';
@@ -23,16 +23,16 @@ export function leave(traveller: Traveller, place: Place): Stage {
       if (tooBig !== undefined) return tooBig;
       const node = nodePlace(place.node);
       traveller.pass(node.reference);
-      if (place.pod.branch?.mode === 'strict') return byBranch(traveller, place.pod, node);
+      if (isStrict(place.pod)) return byBranch(traveller, place.pod, node);
       if (isOwn(node, destination)) return { at: 'arrived', place: node };
       return toNeighbour(traveller, place.node) ?? outOfNode(traveller, place.pod, place.node);
     }
     case 'node': {
       const neighbour = toNeighbour(traveller, place.node, 'made here');
       if (neighbour !== undefined) return neighbour;
-      const { interfaces, hasTrunk } = place.node;
+      const { interfaces } = place.node;
       // A trunk has no rule that would lead its own address's packets to it.
-      const cards = interfaces.filter((_, device) => !hasTrunk || device !== TRUNK_DEVICE);
+      const cards = interfaces.filter((_, device) => !isTrunk(place.node, device));
       const eni = cards.find((one) => hasAddress(one, traveller.packet.source));
       return traveller.setOut(VPC_MTU_BYTES, own) ?? { at: 'router', eni: eni ?? interfaces[0] };
     }
@@ -78,7 +78,7 @@ function toNeighbour(
 ): Stage | undefined {
   const pod = podAt(node, traveller.packet.destination);
   // What is for a pod behind an ENI of its own goes out, and comes in by that ENI.
-  if (pod === undefined || pod.branch?.mode === 'strict') return undefined;
+  if (pod === undefined || isStrict(pod)) return undefined;
   return toPod(traveller, pod, node, origin);
 }
 
@@ -131,9 +131,15 @@ function byBranch(traveller: Traveller, pod: Pod, node: Place): Stage {
   }
   traveller.forward();
   const tooBig = traveller.squeeze(VPC_MTU_BYTES, `${node.reference}'s branch ENI`);
-  return (
-    tooBig ?? { at: 'router', eni: known(pod.branch, `the branch of ${pod.address}`).interface }
-  );
+  return tooBig ?? { at: 'router', eni: eniOf(pod) };
+}
+
+function isStrict({ branch }: Pod): boolean {
+  return branch?.mode === 'strict';
+}
+
+function eniOf(pod: Pod): NetworkInterface {
+  return known(pod.eni, `the ENI of ${pod.address}`).interface;
 }
 
 function outOfNode(traveller: Traveller, pod: Pod, node: Node): Stage {
@@ -147,7 +153,7 @@ function outOfNode(traveller: Traveller, pod: Pod, node: Node): Stage {
     traveller.translate(`node/${node.name}`, address, clause, TRANSLATED_PORTS);
     return { at: 'router', eni: primary };
   }
-  return { at: 'router', eni: known(pod.eni, `the ENI of ${pod.address}`).interface };
+  return { at: 'router', eni: eniOf(pod) };
 }
 
 /** A reply belongs to a connection that NAT was asked for once, at its beginning. */

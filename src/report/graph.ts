@@ -11,7 +11,7 @@ import type { Subnet } from '../aws/subnet.ts';
 import type { Vpc } from '../aws/vpc.ts';
 import { renderReference } from '../base/reference.ts';
 import type { Cloud } from '../cloud.ts';
-import type { Node } from '../eks/node.ts';
+import { allInterfaces, type Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import { podReference } from '../k8s/pod.ts';
 import type { GroupKind, NodeKind } from './graph-look.ts';
@@ -203,7 +203,7 @@ function more(where: string, left: number, noun: string, ...lines: string[]): Gr
 function nodeGroup(node: Node): GraphGroup {
   const id = `node/${node.name}`;
   const { shown, left } = fold(node.pods, PODS_SHOWN);
-  const enis = [...node.interfaces, ...node.branches].map((eni): GraphNode => {
+  const enis = allInterfaces(node).map((eni): GraphNode => {
     const [primary] = eni.addresses;
     return { id: `${id}:${eni.link}`, kind: 'eni', lines: [eni.link, renderAddress(primary)] };
   });

@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import t from 'tap';
 
 import { parse } from '../../src/commands/grammar.ts';
-import { enterHere, netnsOfThing } from '../../src/commands/inside.ts';
+import { enterHere, netnsOfThing, renderArgv } from '../../src/commands/inside.ts';
 import { chooseLab } from '../../src/commands/lab-choice.ts';
 import { splitWords } from '../../src/commands/split-words.ts';
 import { type Finished, run } from '../../src/host/exec.ts';
@@ -26,8 +26,8 @@ const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 const PATIENCE_MS = 30_000;
 const POLL_MS = 100;
 /** Without npx and the launcher between, which only look for what is there; `npm run lab` takes the whole way. */
-const [ENV, ...WORDS] = hoplab([], {});
-const SHORT = `npx() { shift; ${ENV} ${WORDS.join(' ')} "$@"; }`;
+const HOPLAB = renderArgv(hoplab([], {}));
+const SHORT = `npx() { shift; ${HOPLAB} "$@"; }`;
 
 /** What can't be run here, each with the reason. */
 const LEFT_OUT: readonly (readonly [pattern: RegExp, reason: string])[] = [
@@ -51,7 +51,7 @@ for (const file of FILES) {
     .map(([name]) => name)
     .join(' ');
   // Not by the function below, whose own process would be ended in the place of the program's.
-  const traffic = `${ENV} ${WORDS.join(' ')} probe --every 300ms -l ${lab} ${probes} >/dev/null 2>&1 & traffic=$!; trap "kill $traffic" EXIT`;
+  const traffic = `${HOPLAB} probe --every 300ms -l ${lab} ${probes} >/dev/null 2>&1 & traffic=$!; trap "kill $traffic" EXIT`;
   t.test(`every command in ${name} does what it shows`, async (t) => {
     const state = mkdtempSync(join(tmpdir(), 'hoplab-docs-'));
     t.teardown(async () => {
@@ -73,7 +73,7 @@ for (const file of FILES) {
       // Whoever listens needs somebody who sends.
       const listens = /\btcpdump\b|hoplab capture\b/.test(command);
       const script = listens ? `${traffic}\n${command}` : command;
-      const program = listens ? undefined : wordsOfExec(command);
+      const program = listens ? undefined : wordsOfExec(words);
       const isEndless = listens && !/ (-c \d+|timeout \d+) /.test(command);
       const { exitCode, stdout, stderr } =
         program === undefined
@@ -95,10 +95,9 @@ for (const file of FILES) {
 
 /** The words of a line that is `npx hoplab exec …` and nothing else: no pipe, no variable, no second command. */
 function wordsOfExec(line: string): string[] | undefined {
-  const plain = line.replace(/ +# .*/, '');
-  if (!plain.startsWith('npx hoplab exec ')) return undefined;
-  const words = plain.match(/'[^']*'|"[^"$`]*"|[^\s'"|&;<>$`()*]+/g) ?? [];
-  if (words.join(' ') !== plain.replaceAll(/ +/g, ' ')) return undefined;
+  if (!line.startsWith('npx hoplab exec ')) return undefined;
+  const words = line.match(/'[^']*'|"[^"$`]*"|[^\s'"|&;<>$`()*]+/g) ?? [];
+  if (words.join(' ') !== line.replaceAll(/ +/g, ' ')) return undefined;
   return words.slice(2).map((word) => word.replace(/^(['"])(.*)\1$/, '$2'));
 }
 

@@ -4,15 +4,12 @@ import t from 'tap';
 
 import { DROP_LOG } from '../../src/aws/drop-log.ts';
 import { type Drop, parseDropLog, renderDecision } from '../../src/observe/drop.ts';
-import { probe } from '../../src/pipeline.ts';
 import { renderFlush } from '../../src/probe/drop-log.ts';
 import { renderDrift } from '../../src/report/drift.ts';
 import { edit, type TestLab, withLab } from '../support/with-lab.ts';
 
 // Much of the time is waiting for what does not come.
 t.jobs = 2;
-
-const SILENT = { step: (): void => undefined, note: (): void => undefined };
 
 const LAB = `
 vpcs:
@@ -105,7 +102,7 @@ t.test('the source/destination check says what it drops, and nothing of what pas
 t.test('a probe has the denials of its own packets as evidence', async (t) => {
   await withLab(t, { lab: CHECKED }, async (lab) => {
     const ask = async (): Promise<Record<string, string[]>> => {
-      const groups = await probe(lab.lab, await lab.sandbox(), [], SILENT);
+      const groups = await lab.probe();
       return Object.fromEntries(
         groups.flatMap(({ results }) =>
           results.map(({ name, evidence }) => [name, words(evidence.denied)]),

@@ -9,26 +9,8 @@ import { join } from 'node:path';
 import t from 'tap';
 
 import { findThing } from '../../src/cloud.ts';
-import { matrix } from '../../src/pipeline.ts';
-import type { MatrixCell } from '../../src/probe/matrix.ts';
-import { OPEN_GROUPS, pods, type TestLab, withLab } from '../support/with-lab.ts';
-
-const SILENT = { step: (): void => undefined, note: (): void => undefined };
-
-async function ask(lab: TestLab): Promise<readonly MatrixCell[]> {
-  const { cells } = await matrix(lab.lab, await lab.sandbox(), {}, SILENT);
-  return cells;
-}
-
-/** `instance/a > instance/b, tcp 80: allowed, seen timeout` of each cell that differs. */
-function differences(cells: readonly MatrixCell[]): string[] {
-  return cells
-    .filter(({ agrees }) => !agrees)
-    .map(({ from, to, protocol, port, predicted, observed }) => {
-      const what = protocol === 'icmp' ? 'ping' : `${protocol} ${port}`;
-      return `${from.reference} > ${to.reference}, ${what}: ${predicted.verdict}, seen ${observed.verdict}`;
-    });
-}
+import { differences } from '../support/matrix.ts';
+import { OPEN_GROUPS, pods, withLab } from '../support/with-lab.ts';
 
 const LAB = `
 vpcs:
@@ -76,7 +58,7 @@ spec:
 
 t.test('what is broken by hand shows, and nothing else', async (t) => {
   await withLab(t, { lab: LAB, manifests: PODS }, async (lab) => {
-    const cells = await ask(lab);
+    const cells = await lab.matrix();
     t.strictSame(differences(cells), []);
     const seen = (from: string, address: string, port: number): unknown =>
       cells.find(
@@ -94,7 +76,7 @@ t.test('what is broken by hand shows, and nothing else', async (t) => {
 
     const drop = 'FORWARD -s 10.0.1.10 -d 10.0.2.10 -p tcp --dport 5432 -j DROP';
     await lab.out('vpc-main', `iptables -I ${drop}`);
-    t.strictSame(differences(await ask(lab)), [
+    t.strictSame(differences(await lab.matrix()), [
       'instance/a > instance/b, tcp 5432: allowed, seen timeout',
     ]);
     // The command line reads the lab's files.
@@ -110,7 +92,7 @@ t.test('what is broken by hand shows, and nothing else', async (t) => {
     await lab.out('vpc-main', `iptables -D ${drop}`);
 
     await lab.out('vpc-main', 'ip route del 10.0.2.10/32');
-    const cut = differences(await ask(lab));
+    const cut = differences(await lab.matrix());
     t.ok(cut.length > 0);
     t.strictSame(
       cut.filter((line) => !line.includes('instance/b')),

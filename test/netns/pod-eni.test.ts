@@ -2,14 +2,12 @@
 
 import t from 'tap';
 
-import { matrix } from '../../src/pipeline.ts';
 import { renderDrift } from '../../src/report/drift.ts';
+import { differences } from '../support/matrix.ts';
 import { edit, pods, refusals, type TestLab, withLab } from '../support/with-lab.ts';
 
 // Much of the time is waiting for what does not come.
 t.jobs = 2;
-
-const SILENT = { step: (): void => undefined, note: (): void => undefined };
 
 const LAB = `
 vpcs:
@@ -57,12 +55,7 @@ spec:
 const MANIFESTS = `${pods(['client', 'other', 'third', 'far']).replace('{ name: client }', '{ name: client, labels: { app: client } }')}${POLICY}`;
 
 async function agrees(lab: TestLab): Promise<string[]> {
-  const { cells } = await matrix(lab.lab, await lab.sandbox(), {}, SILENT);
-  return cells
-    .filter((cell) => !cell.agrees)
-    .map(({ from, to, protocol, port, predicted, observed }) =>
-      [from.reference, to.reference, protocol, port, predicted.verdict, observed.verdict].join(' '),
-    );
+  return differences(await lab.matrix());
 }
 
 async function stands(lab: TestLab): Promise<string> {

@@ -6,6 +6,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, rmSync } from 'node:fs';
 
+import { renderArgv } from '../../src/commands/inside.ts';
 import type { Finished } from '../../src/host/exec.ts';
 import { enter, type Sandbox } from '../../src/host/sandbox.ts';
 
@@ -37,11 +38,10 @@ export class Inside {
     this.#count += 1;
     const id = this.#count;
     const base = `/run/hoplab/test-${id}`;
-    const words = argv.map((word) => `'${word.replaceAll("'", String.raw`'\''`)}'`).join(' ');
     const exitCode = await new Promise<number>((finish) => {
       this.#waiting.set(id, finish);
       this.#shell.stdin?.write(
-        `{ ${words} </dev/null >${base}.out 2>${base}.err; echo "${id} $?"; } &\n`,
+        `{ ${renderArgv(argv)} </dev/null >${base}.out 2>${base}.err; echo "${id} $?"; } &\n`,
       );
     });
     this.#waiting.delete(id);

@@ -18,7 +18,8 @@ import type { LabText } from '../../src/host/lab-files.ts';
 import { MachineError } from '../../src/host/machine-error.ts';
 import { findSandbox, type Sandbox } from '../../src/host/sandbox.ts';
 import { LabStore } from '../../src/host/store.ts';
-import { down, type Lab, loadText, probe, repair, up, verify } from '../../src/pipeline.ts';
+import { down, type Lab, loadText, matrix, probe, repair, up, verify } from '../../src/pipeline.ts';
+import type { MatrixCell } from '../../src/probe/matrix.ts';
 import type { Repaired, Verified } from '../../src/standing.ts';
 import { hoplab } from './cli.ts';
 import { Inside } from './inside.ts';
@@ -122,6 +123,13 @@ export class TestLab {
     // Labs side by side share the environment: it is set in the moment in which it is read.
     process.env['XDG_STATE_HOME'] = this.#state;
     return probe(this.lab, sandbox, [], SILENT);
+  }
+
+  /** Everybody asks everybody. */
+  async matrix(): Promise<readonly MatrixCell[]> {
+    const sandbox = await this.sandbox();
+    process.env['XDG_STATE_HOME'] = this.#state;
+    return (await matrix(this.lab, sandbox, {}, SILENT)).cells;
   }
 
   /** Runs the command line as a process of its own, with this lab's state. */
