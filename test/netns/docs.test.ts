@@ -18,6 +18,7 @@ import { chooseLab } from '../../src/commands/lab-choice.ts';
 import { splitWords } from '../../src/commands/split-words.ts';
 import { type Finished, run } from '../../src/host/exec.ts';
 import { builtInLabs, LABS } from '../../src/host/lab-files.ts';
+import { enter } from '../../src/host/sandbox.ts';
 import { load } from '../../src/pipeline.ts';
 import { hoplab } from '../support/cli.ts';
 import { missingLines, shownCommands } from '../support/markdown.ts';
@@ -72,6 +73,7 @@ for (const file of FILES) {
       }
       // Whoever listens needs somebody who sends.
       const listens = /\btcpdump\b|hoplab capture\b/.test(command);
+      if (listens) await quiet(state, lab);
       const script = listens ? `${traffic}\n${command}` : command;
       const program = listens ? undefined : wordsOfExec(words);
       const isEndless = listens && !/ (-c \d+|timeout \d+) /.test(command);
@@ -109,6 +111,18 @@ async function execHere(state: string, words: readonly string[]): Promise<Finish
   const { store, sandbox } = await chooseLab(invocation.lab, { note: () => undefined });
   const netns = netnsOfThing(store, invocation.thing);
   return run(enterHere(sandbox, ['ip', 'netns', 'exec', netns, ...invocation.command]));
+}
+
+/** Waits until no host of the lab asks for a neighbour that nobody is: what it says of that at last, a listener would hear. */
+async function quiet(state: string, lab: string): Promise<void> {
+  process.env['XDG_STATE_HOME'] = state;
+  const { sandbox } = await chooseLab(lab, { note: () => undefined });
+  const asking = 'for n in /run/netns/*; do nsenter --net=$n ip neigh show nud incomplete; done';
+  const deadline = Date.now() + PATIENCE_MS;
+  while ((await run(enter(sandbox, ['sh', '-c', asking]))).stdout !== '') {
+    if (Date.now() > deadline) throw new Error(`${lab} does not come to rest`);
+    await delay(POLL_MS);
+  }
 }
 
 /** Runs the line to its end, or ends it with Ctrl-C once what it has printed is enough. */
