@@ -78,6 +78,8 @@ interface NetworkAclRule {
 export interface NetworkAcl extends Readonly<Record<Direction, readonly NetworkAclRule[]>> {
   readonly name: string;
   readonly id: string;
+  /** False for the one that AWS makes with the VPC; then the place is that of the VPC. */
+  readonly isDeclared: boolean;
   readonly at: SourceRef;
 }
 
@@ -138,6 +140,7 @@ export function resolveNetworkAcls(
       id: awsId('acl', `${vpc}/${name}`),
       ingress: rules('ingress'),
       egress: rules('egress'),
+      isDeclared,
       at: isDeclared ? at.keyAt() : vpcAt,
     });
   }
@@ -237,6 +240,6 @@ function renderRules(acl: NetworkAcl, direction: Direction): string[] {
   return [...rules, because('*')];
 }
 
-function aclChain(name: string, direction: Direction): string {
+export function aclChain(name: string, direction: Direction): string {
   return `acl-${name}-${direction}`;
 }

@@ -79,6 +79,8 @@ interface SecurityGroupRule {
 export interface SecurityGroup extends Readonly<Record<Direction, readonly SecurityGroupRule[]>> {
   readonly name: string;
   readonly id: string;
+  /** False for what AWS makes unasked; then the place is that of the VPC. */
+  readonly isDeclared: boolean;
   readonly at: SourceRef;
 }
 
@@ -143,6 +145,7 @@ export function resolveSecurityGroups(
       id: awsId('sg', `${vpc}/${name}`),
       ingress: rules('ingress'),
       egress: rules('egress'),
+      isDeclared,
       at: isDeclared ? at.keyAt() : vpcAt,
     });
   }
@@ -225,6 +228,14 @@ export function resolveGroupsOfEni(
   return [...new Set(names.filter((name) => known.includes(name)))];
 }
 
+/** The ENIs that carry a group. */
+export function membersOf(
+  interfaces: readonly NetworkInterface[],
+  group: string,
+): NetworkInterface[] {
+  return interfaces.filter((eni) => eni.securityGroups?.includes(group) === true);
+}
+
 /** What security groups are looked up in: a VPC's groups, prefix lists and ENIs. */
 export interface GroupedVpc {
   readonly securityGroups: ReadonlyMap<string, SecurityGroup>;
@@ -259,10 +270,8 @@ function peerIncludes(vpc: GroupedVpc, peer: Peer, address: Ipv4): boolean {
     case 'prefix-list':
       return (vpc.prefixLists.get(peer.name)?.cidrs ?? []).some((one) => contains(one, address));
     case 'group':
-      return vpc.interfaces.some(
-        (eni) =>
-          eni.securityGroups?.includes(peer.name) === true &&
-          eni.addresses.some((one) => one.address === address),
+      return membersOf(vpc.interfaces, peer.name).some((eni) =>
+        eni.addresses.some((one) => one.address === address),
       );
   }
 }
@@ -388,7 +397,6 @@ function planSecurityGroup(
   interfaces: readonly NetworkInterface[],
 ): Fragment {
   const why = because('security-group', `sg/${group.name}`, group.at);
-  const members = interfaces.filter((eni) => eni.securityGroups?.includes(group.name) === true);
   const { set, chain, element } = gates(netns);
   const fragment = new Fragment().add(
     as(why, 'the set of its members'),
@@ -403,7 +411,7 @@ function planSecurityGroup(
       ),
     ),
   );
-  for (const eni of members) {
+  for (const eni of membersOf(interfaces, group.name)) {
     for (const { address } of eni.addresses) {
       fragment.add(
         as(
@@ -491,11 +499,12 @@ function reason(groups: readonly string[], direction: Direction): string {
   return text(`${groups[0] ?? ''} and ${groups.length - 1} more`);
 }
 
-function groupSet(name: string): string {
+/** The set of the private addresses of a group's members. */
+export function groupSet(name: string): string {
   return `sg-${name}`;
 }
 
-function groupChain(name: string, direction: Direction): string {
+export function groupChain(name: string, direction: Direction): string {
   return `sg-${name}-${direction}`;
 }
 

@@ -1,10 +1,12 @@
 /** `inspect [thing]`: what is in the lab that is up, or what one thing of it is. */
 
+import { findGates, gatesOf, isOfInterest } from '../aws/gate.ts';
 import { InputError, suggest } from '../base/diagnostic.ts';
-import { findThing } from '../cloud.ts';
+import { type Cloud, findThing } from '../cloud.ts';
 import { loadUp } from '../pipeline.ts';
+import { describeGate } from '../report/gate.ts';
 import { labAsJson, renderLab } from '../report/inspect.ts';
-import { describeThing, renderThing, thingAsJson } from '../report/thing.ts';
+import { describeThing, renderThing, type ThingDescription, thingAsJson } from '../report/thing.ts';
 import { chooseLab } from './lab-choice.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -19,14 +21,33 @@ export async function inspect(
     else terminal.print(renderLab(cloud, terminal.style));
     return 0;
   }
-  const thing = findThing(cloud, word);
-  if (thing === undefined) {
-    const hint = suggest(word, cloud.things.keys()) ?? 'npx hoplab inspect lists what there is';
-    const what = `there is no "${word}" in ${name}`;
-    throw InputError.of({ code: 'no-such-thing', what, hint });
-  }
-  const description = describeThing(cloud, thing);
+  const description = describe(cloud, word);
   if (terminal.json) terminal.printJson(thingAsJson(description));
   else terminal.print(renderThing(description, terminal.style));
   return 0;
+}
+
+/** A thing, a security group or a network ACL; throws an InputError for what is none, or more than one. */
+export function describe(cloud: Cloud, word: string): ThingDescription {
+  const thing = findThing(cloud, word);
+  if (thing !== undefined) return describeThing(cloud, thing);
+  const [gate, ...others] = findGates(cloud.vpcs.values(), word);
+  if (gate === undefined) {
+    const gates = gatesOf(cloud.vpcs.values()).filter(isOfInterest);
+    const known = [...cloud.things.keys(), ...gates.map(({ reference }) => reference)];
+    throw InputError.of({
+      code: 'no-such-thing',
+      what: `there is no "${word}" in ${cloud.name}`,
+      hint: suggest(word, known) ?? 'npx hoplab inspect lists what there is',
+    });
+  }
+  if (others.length > 0) {
+    const all = [gate, ...others];
+    throw InputError.of({
+      code: 'several-of-that-name',
+      what: `"${word}" is in ${all.map(({ vpc }) => `vpc/${vpc.name}`).join(' and ')}`,
+      hint: `say which: ${all.map(({ reference }) => reference).join(' or ')}`,
+    });
+  }
+  return describeGate(cloud, gate);
 }

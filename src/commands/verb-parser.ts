@@ -67,9 +67,14 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
         found({ verb: 'ps' });
       },
     )
-    .command(USAGE.inspect, 'what is in a lab, or what a thing is', thing, (args) => {
-      found({ verb: 'inspect', thing: args.thing, lab: args.lab });
-    })
+    .command(
+      USAGE.inspect,
+      'what is in a lab, or what a thing, sg/NAME or acl/NAME is',
+      thing,
+      (args) => {
+        found({ verb: 'inspect', thing: args.thing, lab: args.lab });
+      },
+    )
     .command(
       USAGE.probe,
       'send the probes of the lab that is up again',

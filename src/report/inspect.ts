@@ -6,35 +6,33 @@ import { renderTarget } from '../aws/route-table.ts';
 import type { Vpc } from '../aws/vpc.ts';
 import { addressMappings, type Cloud } from '../cloud.ts';
 import { podReference } from '../k8s/pod.ts';
+import { gateSections } from './gate-sections.ts';
+import { renderSections, rowsAsJson, type Section } from './section.ts';
 import { PLAIN, type Style } from './style.ts';
-import { type Cell, table } from './table.ts';
-
-interface Section {
-  readonly title: string;
-  readonly headers: readonly string[];
-  readonly rows: readonly (readonly Cell[])[];
-}
 
 export function renderLab(cloud: Cloud, style: Style = PLAIN): string {
-  const sections = [...[...cloud.vpcs.values()].flatMap(vpcSections), ...clusterSections(cloud)];
-  return sections
-    .filter(({ rows }) => rows.length > 0)
-    .map(({ title, headers, rows }) => `${style.bold(title)}\n${table(headers, rows, style, '  ')}`)
-    .join('\n\n');
+  return renderSections(labSections(cloud), style).join('\n\n');
 }
 
 /** The same as plain data. */
 export function labAsJson(cloud: Cloud): unknown {
-  const sections = [...[...cloud.vpcs.values()].flatMap(vpcSections), ...clusterSections(cloud)];
   return {
     lab: cloud.name,
-    sections: sections.map(({ title, headers, rows }) => ({
-      title,
-      rows: rows.map((row) =>
-        Object.fromEntries(headers.map((header, column) => [header.toLowerCase(), row[column]])),
-      ),
+    sections: labSections(cloud).map((section) => ({
+      title: section.title,
+      rows: rowsAsJson(section),
     })),
   };
+}
+
+function labSections(cloud: Cloud): Section[] {
+  return [
+    ...[...cloud.vpcs.values()].flatMap((vpc) => [
+      ...vpcSections(vpc),
+      ...gateSections(cloud, vpc),
+    ]),
+    ...clusterSections(cloud),
+  ];
 }
 
 function vpcSections(vpc: Vpc): Section[] {

@@ -5,38 +5,50 @@ import type { NetworkInterface } from '../aws/network-interface.ts';
 import { addressMappings, type Cloud, type Thing } from '../cloud.ts';
 import { routeTableId } from '../eks/vpc-cni.ts';
 import { podReference } from '../k8s/pod.ts';
+import { renderSections, rowsAsJson, type Section } from './section.ts';
 import { count, PLAIN, type Style } from './style.ts';
 import { type Cell, facts } from './table.ts';
 
 export interface ThingDescription {
   readonly thing: string;
   readonly facts: readonly (readonly [name: string, value: Cell | undefined])[];
-  readonly interfaces: readonly NetworkInterface[];
+  /** Of what has none by its nature it is not even said that it has none. */
+  readonly interfaces?: readonly NetworkInterface[];
+  readonly sections?: readonly Section[];
   /** What follows the thing's name in `hoplab exec`. */
   readonly lookInside: readonly (readonly [thing: string, command: string])[];
 }
 
 export function renderThing(description: ThingDescription, style: Style = PLAIN): string {
-  const { thing, interfaces, lookInside } = description;
+  const { thing, interfaces = [], sections = [], lookInside } = description;
   const parts = [`${style.bold(thing)}\n${facts(description.facts, style)}`];
   for (const eni of interfaces) {
     parts.push(`${style.bold(eni.link)} ${eni.id}\n${facts(eniFacts(eni), style)}`);
   }
-  const lines = lookInside.map(([where, command]) => `  npx hoplab exec ${where} -- ${command}`);
+  parts.push(...renderSections(sections, style));
+  const lines = lookInside.map((one) => `  ${renderCommand(one)}`);
   if (lines.length > 0) parts.push([style.bold('look inside'), ...lines].join('\n'));
   return parts.join('\n\n');
 }
 
 export function thingAsJson(description: ThingDescription): unknown {
+  const { thing, interfaces, sections = [], lookInside } = description;
+  const cards = interfaces?.map((eni) => ({
+    link: eni.link,
+    id: eni.id,
+    ...Object.fromEntries(eniFacts(eni).filter(([, value]) => value !== undefined)),
+  }));
   return {
-    thing: description.thing,
+    thing,
     ...Object.fromEntries(description.facts.filter(([, value]) => value !== undefined)),
-    interfaces: description.interfaces.map((eni) => ({
-      link: eni.link,
-      id: eni.id,
-      ...Object.fromEntries(eniFacts(eni).filter(([, value]) => value !== undefined)),
-    })),
+    ...(cards === undefined ? {} : { interfaces: cards }),
+    ...Object.fromEntries(sections.map((one) => [one.title, rowsAsJson(one)])),
+    lookInside: lookInside.map(renderCommand),
   };
+}
+
+function renderCommand([where, command]: ThingDescription['lookInside'][number]): string {
+  return `npx hoplab exec ${where} -- ${command}`;
 }
 
 function eniFacts(eni: NetworkInterface): (readonly [string, string | undefined])[] {
