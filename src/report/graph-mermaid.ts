@@ -9,15 +9,27 @@
 import { groupLook, type Look, nodeLook } from './graph-look.ts';
 import type { Graph, GraphEdge, GraphGroup, GraphNode } from './graph.ts';
 
-/** Room for a group's second line: Mermaid keeps none by itself, and writes it over what is inside. */
-const HEADER = [
-  '---',
-  'config:',
-  '  flowchart:',
-  '    subGraphTitleMargin: { top: 4, bottom: 30 }',
-  '---',
-  'flowchart BT',
-];
+/** Room for the lines of a group under its first: Mermaid keeps none by itself, and writes them over what is inside. */
+function header(graph: Graph): string[] {
+  const most = Math.max(...graph.groups.map(mostLines), ALWAYS_ROOM_FOR);
+  return [
+    '---',
+    'config:',
+    '  flowchart:',
+    `    subGraphTitleMargin: { top: 4, bottom: ${6 + (most - 1) * LINE_HEIGHT} }`,
+    '---',
+    'flowchart BT',
+  ];
+}
+
+/** At Mermaid's own size of letters, in pixels. */
+const LINE_HEIGHT = 24;
+/** A subnet's two. */
+const ALWAYS_ROOM_FOR = 2;
+
+function mostLines({ lines, groups }: GraphGroup): number {
+  return Math.max(lines.length, ...groups.map(mostLines));
+}
 
 const TRANSPARENT = '#00000000';
 const NOTE_STYLE = `fill:${TRANSPARENT},stroke:${TRANSPARENT}`;
@@ -85,7 +97,7 @@ export function renderMermaid(graph: Graph): string {
       `class ${members.join(',')} ${name}`,
     ]),
   ];
-  return [...HEADER, ...body.map((line) => `  ${line}`)].join('\n');
+  return [...header(graph), ...body.map((line) => `  ${line}`)].join('\n');
 }
 
 /** A route that leaves its zone is longer, or its label would lie over the zone's title. */

@@ -170,6 +170,7 @@ function subnetGroup(vpc: Vpc, subnet: Subnet, nodes: readonly Node[]): GraphGro
     lines: [
       `${subnet.name} ${subnet.cidr}`,
       `${isPublic ? 'public' : 'private'} subnet, route table ${subnet.routeTable}`,
+      ...aclLines(vpc, subnet),
     ],
     // A blackhole is no place, and an arrow from a box to what is inside it says nothing.
     notes: routes
@@ -184,12 +185,12 @@ function subnetGroup(vpc: Vpc, subnet: Subnet, nodes: readonly Node[]): GraphGro
       ...instances.shown.map(({ name, interfaces }): GraphNode => ({
         id: `instance/${name}`,
         kind: 'instance',
-        lines: [`instance/${name}`, ...eniLines(interfaces)],
+        lines: [`instance/${name}`, ...eniLines(interfaces), ...groupLines(vpc, interfaces)],
       })),
       ...more(subnetId(subnet), instances.left.length, 'instance'),
       ...more(subnetId(subnet), workers.left.length, 'node', `with ${count(podsLeft, 'pod')}`),
     ],
-    groups: workers.shown.map(nodeGroup),
+    groups: workers.shown.map((node) => nodeGroup(vpc, node)),
   };
 }
 
@@ -200,7 +201,7 @@ function more(where: string, left: number, noun: string, ...lines: string[]): Gr
   return [{ id, kind: 'more', lines: [`and ${count(left, `more ${noun}`)}`, ...lines] }];
 }
 
-function nodeGroup(node: Node): GraphGroup {
+function nodeGroup(vpc: Vpc, node: Node): GraphGroup {
   const id = `node/${node.name}`;
   const { shown, left } = fold(node.pods, PODS_SHOWN);
   const enis = allInterfaces(node).map((eni): GraphNode => {
@@ -210,9 +211,9 @@ function nodeGroup(node: Node): GraphGroup {
   return {
     id,
     kind: 'node',
-    lines: [`${id} ${node.instanceType}`],
+    lines: [`${id} ${node.instanceType}`, ...groupLines(vpc, node.interfaces)],
     notes: [],
-    nodes: [...enis, ...shown.map(podNode), ...more(id, left.length, 'pod')],
+    nodes: [...enis, ...shown.map((pod) => podNode(vpc, pod)), ...more(id, left.length, 'pod')],
     groups: [],
   };
 }
@@ -225,10 +226,12 @@ function eniEdges(node: Node): GraphEdge[] {
   });
 }
 
-function podNode({ spec, address, eni }: Pod): GraphNode {
+function podNode(vpc: Vpc, { spec, address, eni, branch }: Pod): GraphNode {
   const id = podReference(spec.namespace, spec.name);
   if (eni === undefined) return { id, kind: 'pod', lines: [id, address, 'host network'] };
-  return { id, kind: 'pod', lines: [id, address] };
+  // What shares its node's card has the node's groups.
+  const groups = branch === undefined ? [] : groupLines(vpc, [eni.interface]);
+  return { id, kind: 'pod', lines: [id, address, ...groups] };
 }
 
 /** `eth0 10.0.3.10`, and where a further card is in another subnet than the first, which. */
@@ -239,6 +242,23 @@ function eniLines(interfaces: readonly [NetworkInterface, ...NetworkInterface[]]
     const elsewhere = eni.subnet.name === subnet.name ? '' : ` in ${eni.subnet.name}`;
     return `${eni.link} ${renderAddress(primary)}${elsewhere}`;
   });
+}
+
+/** The network ACL of a subnet, if the lab declares it. */
+function aclLines(vpc: Vpc, { networkAcl }: Subnet): string[] {
+  return vpc.networkAcls.get(networkAcl)?.isDeclared === true ? [`acl ${networkAcl}`] : [];
+}
+
+/** The security groups that the lab declares, in one line where all cards carry the same. */
+function groupLines(vpc: Vpc, interfaces: readonly NetworkInterface[]): string[] {
+  const lines = interfaces.map(({ link, securityGroups = [] }) => {
+    const declared = securityGroups.filter((one) => vpc.securityGroups.get(one)?.isDeclared);
+    return { link, text: declared.length === 0 ? '' : `sg ${declared.join(', ')}` };
+  });
+  const texts = new Set(lines.map(({ text }) => text));
+  const told =
+    texts.size === 1 ? [...texts] : lines.map(({ link, text }) => text && `${link} ${text}`);
+  return told.filter((text) => text !== '');
 }
 
 /** What a NAT gateway shows: its one card needs no name. */

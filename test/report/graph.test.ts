@@ -9,7 +9,7 @@ import { layOut } from '../../src/report/graph-layout.ts';
 import { renderMermaid } from '../../src/report/graph-mermaid.ts';
 import { renderSvg } from '../../src/report/graph-svg.ts';
 import { type Graph, type GraphGroup, type GraphNode, graphOf } from '../../src/report/graph.ts';
-import { cloudOf } from '../judge/cloud.ts';
+import { cloudOf as cloudWith } from '../judge/cloud.ts';
 import { matchGolden } from '../support/golden.ts';
 
 const GOLDEN = fileURLToPath(new URL('../golden/graph', import.meta.url));
@@ -44,6 +44,11 @@ cluster:
 internet:
   example.com: { address: 198.51.100.10 }
 `;
+
+/** A picture shows the groups that a lab declares: none may be put into it. */
+function cloudOf(lab: string, manifests = ''): Cloud {
+  return cloudWith(lab, manifests, 'as written');
+}
 
 const PODS = ['client', 'on-eth1'].map(pod).join('---');
 
@@ -246,6 +251,69 @@ vpcs:
   },
 );
 
+const GUARDED = `
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    subnets:
+      a: { cidr: 10.0.1.0/24, az: az-1, networkAcl: private }
+      b: { cidr: 10.0.2.0/24, az: az-1 }
+    networkAcls: { private: { egress: { 100: { action: allow } } } }
+    securityGroups: { web: {}, db: {}, unused: {} }
+    instances:
+      web: { subnet: a, address: 10.0.1.9, securityGroups: [web, default, db] }
+      other: { subnet: b, address: 10.0.2.9 }
+      two-cards:
+        subnet: a
+        address: 10.0.1.10
+        securityGroups: [web]
+        interfaces: [{ subnet: b, address: 10.0.2.10, securityGroups: [db] }]
+cluster:
+  vpc: main
+  cni: { ENABLE_POD_ENI: true }
+  nodes:
+    node-1: { subnet: b, address: 10.0.2.20, securityGroups: [web] }
+    node-2: { subnet: b, address: 10.0.2.21 }
+  pins: { pod/own: { node: node-1 }, pod/shared: { node: node-1 } }
+`;
+
+const POLICY = `
+apiVersion: vpcresources.k8s.aws/v1beta1
+kind: SecurityGroupPolicy
+metadata: { name: own }
+spec:
+  podSelector: { matchLabels: { app: own } }
+  securityGroups: { groupIds: [db] }
+`;
+
+const own = pod('own').replace('name: own }', 'name: own, labels: { app: own } }');
+const guardedCloud = cloudOf(GUARDED, [own, pod('shared'), POLICY].join('---'));
+const guarded = graphOf(guardedCloud, undefined);
+
+t.test('a label has the network ACL and the security groups that the lab declares', async (t) => {
+  const last = (id: string) => find(guarded, id)?.lines.slice(1);
+  t.strictSame(last('subnet/main/a'), ['private subnet, route table main', 'acl private']);
+  t.strictSame(last('subnet/main/b'), ['private subnet, route table main']);
+  t.strictSame(last('instance/web'), ['eth0 10.0.1.9', 'sg web, db']);
+  t.strictSame(last('instance/other'), ['eth0 10.0.2.9']);
+  t.strictSame(last('node/node-1'), ['sg web']);
+  t.strictSame(last('node/node-2'), []);
+});
+
+t.test('cards with different security groups have a line each', async (t) => {
+  t.strictSame(find(guarded, 'instance/two-cards')?.lines.slice(3), ['eth0 sg web', 'eth1 sg db']);
+});
+
+t.test('a pod has groups of its own on a card of its own alone', async (t) => {
+  t.equal(find(guarded, 'pod/own')?.lines.at(2), 'sg db');
+  t.equal(find(guarded, 'pod/shared')?.lines.at(2), undefined);
+});
+
+t.test('Mermaid leaves room for a third line of a subnet, where there is one', async (t) => {
+  t.match(renderMermaid(guarded), 'subGraphTitleMargin: { top: 4, bottom: 54 }');
+  t.match(renderMermaid(picture), 'subGraphTitleMargin: { top: 4, bottom: 30 }');
+});
+
 const TWO_VPCS = `
 vpcs:
   one:
@@ -296,7 +364,7 @@ t.test('what is inside a box is within it, and boxes side by side do not meet', 
     ),
     many,
   );
-  for (const cloud of [small, large, cloudOf(TWO_VPCS)]) {
+  for (const cloud of [small, large, guardedCloud, cloudOf(TWO_VPCS)]) {
     for (const box of layOut(graphOf(cloud, undefined)).boxes) {
       for (const [index, one] of box.inside.entries()) {
         if (one.of.kind === 'igw') continue;
