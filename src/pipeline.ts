@@ -8,6 +8,7 @@
 
 import { join } from 'node:path';
 
+import { gatesOf, isOfInterest } from './aws/gate.ts';
 import { Diagnostics, InputError, sortDiagnostics, type Diagnostic } from './base/diagnostic.ts';
 import { type Cloud, resolveCloud } from './cloud.ts';
 import {
@@ -170,6 +171,7 @@ export async function up(lab: Lab, progress: Progress): Promise<Converged> {
       directory: lab.directory,
       sets: lab.sets,
       probes: probeNames(lab),
+      gates: gateNames(lab.cloud),
       since: (wasUp ? store.readRecord()?.since : undefined) ?? new Date().toISOString(),
     });
     writeThings(store, lab.cloud.things.values());
@@ -184,6 +186,12 @@ export function probeNames(lab: Lab): string[] {
   const { probes, experiments } = lab.spec.file;
   const inner = Object.values(experiments).flatMap((one) => Object.keys(one.probes));
   return [...Object.keys(probes), ...Object.keys(experiments), ...inner];
+}
+
+function gateNames({ vpcs }: Cloud): string[] {
+  return gatesOf(vpcs.values())
+    .filter(isOfInterest)
+    .map(({ reference }) => reference);
 }
 
 /** Where the lab's exercise stands, as short as it can be said from here; undefined when it has none. */

@@ -9,10 +9,12 @@ export interface World {
     readonly name: string;
     readonly things: readonly string[];
     readonly probes: readonly string[];
+    /** Security groups and network ACLs, by their references. */
+    readonly gates: readonly string[];
   }[];
 }
 
-type Kind = 'lab' | 'lab up' | 'thing' | 'probe' | 'shell' | 'nothing';
+type Kind = 'lab' | 'lab up' | 'thing' | 'thing or gate' | 'probe' | 'shell' | 'nothing';
 
 const EVERYWHERE = ['--json', '--verbose', '--help'];
 
@@ -24,7 +26,7 @@ const GRAMMAR: Readonly<
   up: { word: 'lab', flags: ['--set'] },
   down: { word: 'lab up', flags: ['--all'] },
   ps: { word: 'nothing', flags: [] },
-  inspect: { word: 'thing', flags: ['--lab'] },
+  inspect: { word: 'thing or gate', flags: ['--lab'] },
   why: { word: 'thing', flags: ['--lab', '--port', '--udp', '--icmp', '--set'] },
   probe: { word: 'probe', flags: ['--every', '--lab'] },
   matrix: { word: 'nothing', flags: ['--from', '--to', '--port', '--all', '--lab'] },
@@ -121,6 +123,8 @@ function wordsOf(kind: Kind, world: World, before: readonly string[]): string[] 
       return world.up.map(({ name }) => name);
     case 'thing':
       return [...new Set(labs.flatMap(({ things }) => things))];
+    case 'thing or gate':
+      return [...new Set(labs.flatMap(({ things, gates }) => [...things, ...gates]))];
     case 'probe':
       return [...new Set(labs.flatMap(({ probes }) => probes))];
     case 'shell':

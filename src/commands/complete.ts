@@ -17,6 +17,7 @@ export async function complete(line: string): Promise<string[]> {
     name,
     things: readThings(store).map(({ reference }) => reference),
     probes: record?.probes ?? [],
+    gates: record?.gates ?? [],
   }));
   return completeLine(before, words.at(-1) ?? '', { labs: builtInLabs(), up });
 }

@@ -36,6 +36,8 @@ export interface LabRecord {
   readonly since: string;
   /** Its probes and experiments, for completion. */
   readonly probes: readonly string[];
+  /** Its security groups and network ACLs, for the same. */
+  readonly gates: readonly string[];
 }
 
 /** What a lab that is down has no use for; the two locks stay. */

@@ -6,8 +6,18 @@ import { VERBS } from '../../src/commands/verbs.ts';
 const WORLD: World = {
   labs: ['scenario-2', 'scenario-4'],
   up: [
-    { name: 'scenario-2', things: ['pod/a', 'node/node-1'], probes: ['a-asks-b'] },
-    { name: 'scenario-4', things: ['pod/client', 'node/node-1', 'igw'], probes: ['cut-off'] },
+    {
+      name: 'scenario-2',
+      things: ['pod/a', 'node/node-1'],
+      probes: ['a-asks-b'],
+      gates: ['acl/default'],
+    },
+    {
+      name: 'scenario-4',
+      things: ['pod/client', 'node/node-1', 'igw'],
+      probes: ['cut-off'],
+      gates: ['sg/web', 'acl/default'],
+    },
   ],
 };
 
@@ -28,6 +38,11 @@ t.test('a line may go on with', async (t) => {
     ['up scenario-4 --s', ['--set']],
     ['down ', ['scenario-2', 'scenario-4']],
     ['down --a', ['--all']],
+    ['inspect i', ['igw']],
+    ['inspect acl', ['acl/default']],
+    ['inspect -l scenario-4 s', ['sg/web']],
+    ['inspect sg/web ', []],
+    ['exec s', []],
     ['exec ', ['pod/a', 'node/node-1', 'pod/client', 'igw']],
     ['exec -l scenario-4 p', ['pod/client']],
     ['exec pod/a ', ['--']],
