@@ -20,7 +20,10 @@ import {
 } from './base/ip.ts';
 import { type NetnsName } from './base/names.ts';
 import { findByReference, renderReference } from './base/reference.ts';
+import { checkServiceCidr, type ClusterSpec, serviceCidrOf } from './eks/cluster.ts';
 import { CLUSTER_SECURITY_GROUPS } from './eks/cluster-security-group.ts';
+import { type ControlPlane, kubernetesService, resolveControlPlane } from './eks/control-plane.ts';
+import { corednsDeployment, KUBE_SYSTEM, kubeDnsService } from './eks/coredns.ts';
 import {
   allInterfaces,
   type Node,
@@ -30,14 +33,18 @@ import {
   podCapacity,
   resolveNode,
   resolveNodeGround,
+  zoneOf,
 } from './eks/node.ts';
 import { resolvePodGroups } from './eks/pod-eni.ts';
 import { excludedCidrs } from './eks/snat.ts';
 import { type CniSettings, type Pod } from './eks/vpc-cni.ts';
 import { INTERNET_NETNS, type InternetHost, resolveInternetHost } from './internet/host.ts';
+import { resolveServices, type Service } from './k8s/cluster-services.ts';
 import { expandPods } from './k8s/controller.ts';
+import type { Manifests } from './k8s/manifest.ts';
 import { podReference } from './k8s/pod.ts';
 import { type Placement, schedule } from './k8s/scheduler.ts';
+import type { ServiceSpec } from './k8s/service.ts';
 import type { LabSpec } from './lab.ts';
 import type { Where } from './source/yaml.ts';
 
@@ -51,16 +58,26 @@ export interface Thing {
   readonly address: Ipv4 | undefined;
   /** False for what answers nobody and runs no programs of its own. */
   readonly isEndpoint: boolean;
+  /** What every cluster has, and no file of the lab declares: CoreDNS, the control plane. */
+  readonly isSystem: boolean;
   readonly at: SourceRef | undefined;
 }
 
-export type ThingKind = 'pod' | 'node' | 'instance' | 'internet' | 'nat' | 'igw' | 'vpc';
+export type ThingKind = 'pod' | 'node' | 'instance' | 'internet' | 'nat' | 'igw' | 'vpc' | 'eks';
 
 export interface Cluster {
   readonly vpc: string;
   readonly settings: CniSettings;
   readonly excludedCidrs: readonly Cidr[];
   readonly nodes: ReadonlyMap<string, Node>;
+  readonly version: string;
+  readonly addons: ClusterSpec['addons'];
+  readonly serviceCidr: Cidr;
+  readonly controlPlane: ControlPlane;
+  /** With those that every cluster has. */
+  readonly services: readonly Service[];
+  /** Kubernetes' namespaces. */
+  readonly namespaces: readonly string[];
 }
 
 export interface Cloud {
@@ -115,33 +132,95 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     );
     if (node !== undefined) resolvedNodes.set(node.name, node);
   }
+  const cluster = resolveCluster(lab, grounds, { book, elastic }, nodes, resolvedNodes, diagnostics);
   const vpcs = new Map<string, Vpc>();
   for (const [name, spec] of Object.entries(file.vpcs)) {
     const ground = grounds.get(name);
     if (ground === undefined) continue;
     const nodeInterfaces =
-      file.cluster?.vpc === name ? [...resolvedNodes.values()].flatMap(allInterfaces) : [];
+      file.cluster?.vpc === name
+        ? [
+            ...[...resolvedNodes.values()].flatMap(allInterfaces),
+            ...(cluster?.controlPlane.servers ?? []).flatMap((server) => server.interfaces),
+          ]
+        : [];
     const needs = { book, elastic, nodeInterfaces };
     vpcs.set(name, resolveVpc(ground, spec, needs, where.in('vpcs', name), diagnostics));
   }
 
-  const cluster: Cluster | undefined =
-    file.cluster === undefined
-      ? undefined
-      : {
-          vpc: file.cluster.vpc,
-          settings: nodes.settings,
-          excludedCidrs: excludedCidrs(nodes.settings, where.in('cluster', 'cni'), diagnostics),
-          nodes: resolvedNodes,
-        };
   const pods = [...resolvedNodes.values()].flatMap((node) => node.pods);
+  const publicHost = cluster?.controlPlane.publicHost;
+  const hosts = publicHost === undefined ? internetHosts : [...internetHosts, publicHost];
   return {
     name: lab.name,
     vpcs,
     cluster,
     pods,
-    internetHosts,
-    things: nameThings(vpcs, resolvedNodes, pods, internetHosts, diagnostics),
+    internetHosts: hosts,
+    things: nameThings({ vpcs, cluster, pods, hosts }, diagnostics),
+  };
+}
+
+function resolveCluster(
+  lab: LabSpec,
+  grounds: ReadonlyMap<string, VpcGround>,
+  sources: AddressSources,
+  { settings }: PlacedNodes,
+  nodes: ReadonlyMap<string, Node>,
+  diagnostics: Diagnostics,
+): Cluster | undefined {
+  const spec = lab.file.cluster;
+  const vpc = grounds.get(spec?.vpc ?? '');
+  if (spec === undefined || vpc === undefined) return undefined;
+  const where = lab.where.in('cluster');
+  const serviceCidr = serviceCidrOf(spec, vpc.cidrs);
+  checkServiceCidr(serviceCidr, vpc, where, diagnostics);
+  const hasInternet =
+    Object.keys(lab.file.internet).length > 0 ||
+    [...grounds.values()].some(({ internetGateway }) => internetGateway !== undefined);
+  const controlPlane = resolveControlPlane(
+    lab.name,
+    spec,
+    vpc,
+    { ...sources, serviceCidr, hasInternet },
+    where,
+    diagnostics,
+  );
+  const kubernetes = kubernetesService(controlPlane, serviceCidr, where);
+  const own = [
+    kubernetes.service,
+    ...(spec.addons.coredns ? [kubeDnsService(serviceCidr, where)] : []),
+  ];
+  // A manifest of all that a cluster has holds these, too; they are what the cluster makes them.
+  const isOwn = ({ namespace, name }: ServiceSpec): boolean =>
+    own.some((one) => one.namespace === namespace && one.name === name);
+  const { manifests } = lab;
+  const services = resolveServices(
+    [...own, ...manifests.services.filter((service) => !isOwn(service))],
+    {
+      serviceCidr,
+      pods: [...nodes.values()].flatMap((node) => node.pods),
+      slices: [
+        kubernetes.slice,
+        ...manifests.slices.filter(
+          ({ namespace, service }) => !own.some((one) => one.namespace === namespace && one.name === service),
+        ),
+      ],
+      zoneOf: (node) => zoneOf(nodes.get(node)),
+    },
+    diagnostics,
+  );
+  return {
+    vpc: spec.vpc,
+    settings,
+    excludedCidrs: excludedCidrs(settings, where.in('cni'), diagnostics),
+    nodes,
+    version: spec.version,
+    addons: spec.addons,
+    serviceCidr,
+    controlPlane,
+    services,
+    namespaces: [...manifests.namespaces.keys()],
   };
 }
 
@@ -160,7 +239,8 @@ function resolveNodes(
   const { cluster } = lab.file;
   const where = lab.where.in('cluster');
   if (cluster === undefined) {
-    const nowhere = lab.manifests.pods[0] ?? lab.manifests.workloads[0];
+    const nowhere =
+      lab.manifests.pods[0] ?? lab.manifests.workloads[0] ?? lab.manifests.services[0];
     if (nowhere !== undefined) {
       diagnostics.error(
         'no-cluster',
@@ -193,7 +273,7 @@ function resolveNodes(
     capacity: podCapacity(node),
     instanceType: node.instanceType.name,
   }));
-  const specs = expandPods(lab.manifests, scheduling, diagnostics);
+  const specs = expandPods(withAddons(lab, nodes.length), scheduling, diagnostics);
   const references = specs.map((pod) => podReference(pod.namespace, pod.name));
   const pins = new Map<string, { spec: PinSpec; where: Where }>();
   for (const [reference, spec] of Object.entries(cluster.pins)) {
@@ -229,6 +309,18 @@ function resolveNodes(
       diagnostics,
     ),
   };
+}
+
+/** The manifests, and what EKS adds to them. */
+function withAddons({ file, manifests, where }: LabSpec, nodes: number): Manifests {
+  const isOn = file.cluster?.addons.coredns === true && nodes > 0;
+  const coredns = corednsDeployment(where.in('cluster'));
+  const isThere = manifests.workloads.some(
+    ({ namespace, name }) => namespace === coredns.namespace && name === coredns.name,
+  );
+  return isOn && !isThere
+    ? { ...manifests, workloads: [...manifests.workloads, coredns] }
+    : manifests;
 }
 
 /** Gives out public addresses: the pinned ones, each once, and others that nobody pinned. */
@@ -301,10 +393,17 @@ function elasticAddresses(
 }
 
 function nameThings(
-  vpcs: ReadonlyMap<string, Vpc>,
-  nodes: ReadonlyMap<string, Node>,
-  pods: readonly Pod[],
-  hosts: readonly InternetHost[],
+  {
+    vpcs,
+    cluster,
+    pods,
+    hosts,
+  }: {
+    readonly vpcs: ReadonlyMap<string, Vpc>;
+    readonly cluster: Cluster | undefined;
+    readonly pods: readonly Pod[];
+    readonly hosts: readonly InternetHost[];
+  },
   diagnostics: Diagnostics,
 ): Map<string, Thing> {
   const things: Thing[] = [];
@@ -314,10 +413,11 @@ function nameThings(
     netns: NetnsName,
     address: Ipv4 | undefined,
     at: SourceRef | undefined,
+    isSystem = false,
   ): void => {
-    const isEndpoint = ['pod', 'node', 'instance', 'internet'].includes(kind);
+    const isEndpoint = ['pod', 'node', 'instance', 'internet', 'eks'].includes(kind);
     const reference = renderReference(kind, name);
-    things.push({ reference, kind, netns, address, isEndpoint, at });
+    things.push({ reference, kind, netns, address, isEndpoint, isSystem, at });
   };
   for (const vpc of vpcs.values()) {
     add('vpc', vpc.name, vpc.netns, undefined, vpc.at);
@@ -331,13 +431,19 @@ function nameThings(
       add('instance', instance.name, instance.netns, address, instance.at);
     }
   }
-  for (const node of nodes.values()) {
+  for (const node of cluster?.nodes.values() ?? []) {
     add('node', node.name, node.netns, node.interfaces[0].addresses[0].address, node.at);
   }
-  for (const host of hosts) add('internet', host.name, host.netns, host.address, host.at);
+  for (const { name, netns, interfaces, at } of cluster?.controlPlane.servers ?? []) {
+    add('eks', name, netns, interfaces[0].addresses[0].address, at, true);
+  }
+  for (const { name, netns, address, at, isSystem } of hosts) {
+    add('internet', name, netns, address, at, isSystem);
+  }
   for (const pod of pods) {
     const name = podReference(pod.spec.namespace, pod.spec.name).slice('pod/'.length);
-    add('pod', name, pod.netns, pod.address, pod.spec.at);
+    const isSystem = pod.spec.runsCoreDns && pod.spec.namespace === KUBE_SYSTEM;
+    add('pod', name, pod.netns, pod.address, pod.spec.at, isSystem);
   }
 
   const byNetns = new Map<NetnsName, Thing>();
@@ -372,7 +478,7 @@ export function addressMappings(vpc: Vpc): AddressMapping[] {
 
 /** The VPC that an endpoint is in; undefined for what is in none, and for what runs no programs of its own. */
 export function vpcOfThing(cloud: Cloud, { kind, netns }: Thing): Vpc | undefined {
-  if (kind === 'pod' || kind === 'node') return cloud.vpcs.get(cloud.cluster?.vpc ?? '');
+  if (kind === 'pod' || kind === 'node' || kind === 'eks') return cloud.vpcs.get(cloud.cluster?.vpc ?? '');
   if (kind !== 'instance') return undefined;
   return [...cloud.vpcs.values()].find((vpc) =>
     [...vpc.instances.values()].some((instance) => instance.netns === netns),

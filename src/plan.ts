@@ -4,14 +4,22 @@ import { planDropLog } from './aws/drop-log.ts';
 import { internetLink, planInternetGateway, TRANSIT_IGW } from './aws/internet-gateway.ts';
 import { planInstance } from './aws/instance.ts';
 import { planNatGateway } from './aws/nat-gateway.ts';
-import { namesOutside, planResolver } from './aws/route53-resolver.ts';
+import {
+  namesOutside,
+  planResolver,
+  PRIVATE_DOMAIN,
+  resolverAddresses,
+} from './aws/route53-resolver.ts';
 import { planVpc } from './aws/vpc.ts';
 import type { Diagnostics } from './base/diagnostic.ts';
 import { renderReference } from './base/reference.ts';
-import { addressMappings, type Cloud, vpcOfThing } from './cloud.ts';
+import { addressMappings, type Cloud, type Cluster, vpcOfThing } from './cloud.ts';
+import { endpointNames, planControlPlane } from './eks/control-plane.ts';
+import { KUBE_SYSTEM } from './eks/coredns.ts';
 import { planNode } from './eks/node.ts';
 import { namesOfHosts, planInternetDns } from './internet/dns.ts';
 import { INTERNET_NETNS, planInternet } from './internet/host.ts';
+import { planClusterDns } from './k8s/cluster-dns.ts';
 import { Fragment, mergeFragments } from './kernel/fragment.ts';
 import type { Programs } from './kernel/server.ts';
 import type { KernelState } from './kernel/state.ts';
@@ -39,24 +47,32 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     for (const instance of vpc.instances.values()) fragment.addAll(planInstance(instance));
   }
   if (cloud.cluster !== undefined) {
-    const { vpc, settings, excludedCidrs: excluded, nodes } = cloud.cluster;
-    const vpcCidrs = cloud.vpcs.get(vpc)?.cidrs ?? [];
-    for (const node of nodes.values()) {
-      fragment.addAll(planNode(node, { vpcCidrs, excluded, settings }));
-    }
+    fragment.addAll(planCluster(cloud, cloud.cluster, programs));
   }
-  const hostNames = namesOfHosts(cloud.internetHosts);
+  const plane = cloud.cluster?.controlPlane;
+  const endpoint = plane === undefined ? undefined : endpointNames(plane);
+  const declared = cloud.internetHosts.filter((host) => host.isSystem !== true);
+  const hostNames = namesOfHosts(declared);
   for (const vpc of cloud.vpcs.values()) {
     const others = [...cloud.vpcs.values()].filter((one) => one !== vpc);
-    const clients = [...cloud.things.values()].filter((thing) => vpcOfThing(cloud, thing) === vpc);
+    // A pod's own are the kubelet's business.
+    const clients = [...cloud.things.values()].filter(
+      (thing) => thing.kind !== 'pod' && vpcOfThing(cloud, thing) === vpc,
+    );
+    const isCluster = cloud.cluster?.vpc === vpc.name;
+    const ofEndpoint = isCluster ? endpoint?.inside : endpoint?.outside;
     fragment.addAll(
       planResolver(vpc, {
         clients: clients.map((thing) => thing.netns),
-        elsewhere: [...others.flatMap(namesOutside), ...hostNames],
+        elsewhere: [...others.flatMap(namesOutside), ...hostNames, ...(ofEndpoint ?? [])],
       }),
     );
   }
-  const names = [...[...cloud.vpcs.values()].flatMap(namesOutside), ...hostNames];
+  const names = [
+    ...[...cloud.vpcs.values()].flatMap(namesOutside),
+    ...hostNames,
+    ...(endpoint?.outside ?? []),
+  ];
   fragment.addAll(planInternetDns(cloud.internetHosts, names));
   if (gateways.length > 0 || cloud.internetHosts.length > 0) {
     fragment.addAll(planInternet(cloud.internetHosts, gateways));
@@ -64,4 +80,32 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
   const vpcs = [...cloud.vpcs.values()].map((vpc) => vpc.netns);
   fragment.addAll(planDropLog(vpcs, programs));
   return mergeFragments(fragment, programs, diagnostics);
+}
+
+function planCluster(cloud: Cloud, cluster: Cluster, programs: Programs): Fragment {
+  const { settings, excludedCidrs: excluded, nodes, services, addons, version } = cluster;
+  const vpc = cloud.vpcs.get(cluster.vpc);
+  if (vpc === undefined) throw new Error(`the VPC ${cluster.vpc} of the cluster is not there`);
+  const [server] = resolverAddresses(vpc);
+  const fragment = planControlPlane(cluster.controlPlane, version);
+  const dns = services.find((one) => one.namespace === KUBE_SYSTEM && one.name === 'kube-dns');
+  const clusterDns = dns?.clusterIp === 'None' ? undefined : dns?.clusterIp;
+  for (const node of nodes.values()) {
+    fragment.addAll(
+      planNode(node, {
+        vpcCidrs: vpc.cidrs,
+        excluded,
+        settings,
+        services: addons['kube-proxy'] ? services : undefined,
+        clusterDns,
+        nodeDns: { server, search: [PRIVATE_DOMAIN] },
+      }),
+    );
+  }
+  const replicas = cloud.pods.flatMap(({ spec, netns }) =>
+    spec.runsCoreDns ? [{ netns, upstream: server }] : [],
+  );
+  return fragment.addAll(
+    planClusterDns(replicas, services, cluster.namespaces, programs.clusterDns),
+  );
 }

@@ -46,7 +46,7 @@ type NamedVpc = ResolverVpc & { readonly interfaces: readonly NetworkInterface[]
 const LINK_LOCAL = ipv4('169.254.169.253');
 /** Of us-east-1, which has no region in it. */
 const PRIVATE_PREFIX = 'ip-';
-const PRIVATE_DOMAIN = 'ec2.internal';
+export const PRIVATE_DOMAIN = 'ec2.internal';
 const PUBLIC_DOMAIN = 'compute-1.amazonaws.com';
 
 /** Where it answers: base + 2 of the primary block, whatever the subnets are, and the same address in every VPC. */
@@ -156,7 +156,9 @@ export function planResolver(
   const fragment = new Fragment().add(
     why,
     // Also where nobody answers: the DHCP options of a VPC do not change with the attribute.
-    ...needs.clients.map((client) => resolvConf(client, server, PRIVATE_DOMAIN)),
+    ...needs.clients.map((client) =>
+      resolvConf(client, { servers: [server], search: [PRIVATE_DOMAIN] }),
+    ),
   );
   if (!vpc.enableDnsSupport) return fragment;
   const { table, set, chain } = nftTable(netns, { family: 'inet', table: 'linklocal' });

@@ -10,6 +10,19 @@ export function sha256Hex(text: string): string {
   return createHash('sha256').update(text).digest('hex');
 }
 
+const BASE32 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
+
+/** As far as whole groups of five bits go: without padding. @see RFC 4648 6 */
+export function sha256Base32(text: string): string {
+  const digest = createHash('sha256').update(text).digest();
+  let word = '';
+  for (let bit = 0; bit + 5 <= digest.length * 8; bit += 5) {
+    const two = ((digest[bit >> 3] ?? 0) << 8) | (digest[(bit >> 3) + 1] ?? 0);
+    word += BASE32[(two >> (11 - (bit & 7))) & 31];
+  }
+  return word;
+}
+
 /** A number in 0 … modulus - 1 that depends on the text alone. */
 export function hashModulo(text: string, modulus: number): number {
   return Number.parseInt(sha256Hex(text).slice(0, 12), 16) % modulus;

@@ -24,6 +24,9 @@ import {
 import { resolveGroupsOfEni, securityGroupsSchema } from '../aws/security-group.ts';
 import { type AddressBook, type AddressSources, findSubnet, type Subnet } from '../aws/subnet.ts';
 import type { VpcGround } from '../aws/vpc.ts';
+import { podResolvConf } from '../k8s/cluster-dns.ts';
+import type { Service } from '../k8s/cluster-services.ts';
+import { planKubeProxy } from '../k8s/kube-proxy.ts';
 import { type PodSpec, podNetns, podReference } from '../k8s/pod.ts';
 import type { Placement } from '../k8s/scheduler.ts';
 import { Fragment } from '../kernel/fragment.ts';
@@ -330,6 +333,10 @@ export function resolveNode(
   };
 }
 
+export function zoneOf(node: Pick<Node, 'labels'> | undefined): string | undefined {
+  return node?.labels['topology.kubernetes.io/zone'];
+}
+
 /** The trunk is attached before any pod needs a further ENI. */
 const TRUNK_DEVICE = 1;
 
@@ -410,7 +417,16 @@ function assignDevices(
 
 export function planNode(
   node: Node,
-  needs: { vpcCidrs: readonly Cidr[]; excluded: readonly Cidr[]; settings: CniSettings },
+  needs: {
+    vpcCidrs: readonly Cidr[];
+    excluded: readonly Cidr[];
+    settings: CniSettings;
+    /** What its kube-proxy knows; undefined in a cluster without kube-proxy. */
+    services: readonly Service[] | undefined;
+    /** Whom its pods ask for names; undefined: whom it asks itself. */
+    clusterDns: Ipv4 | undefined;
+    nodeDns: { readonly server: Ipv4; readonly search: readonly string[] };
+  },
 ): Fragment {
   const { netns, interfaces } = node;
   const [primary, ...secondary] = interfaces;
@@ -429,11 +445,31 @@ export function planNode(
   secondary.forEach((eni, index) => {
     fragment.addAll(planSecondaryEni(eni, index + 1, isTrunk(node, index + 1)));
   });
+  if (needs.services !== undefined) {
+    const { address } = primary.addresses[0];
+    const proxy = { name: node.name, zone: zoneOf(node), netns, address };
+    fragment.addAll(
+      planKubeProxy(proxy, needs.services, because('kube-proxy', `node/${node.name}`, node.at)),
+    );
+  }
   for (const pod of node.pods) {
     fragment.addAll(planPodNetwork(pod, netns, needs.settings));
     const reference = podReference(pod.spec.namespace, pod.spec.name);
     const podWhy = because('pod', reference, pod.spec.at);
+    if (pod.eni !== undefined) {
+      const { clusterDns, nodeDns } = needs;
+      fragment.add(
+        podWhy,
+        podResolvConf(pod.spec, pod.netns, {
+          clusterDns,
+          nodeServer: nodeDns.server,
+          nodeSearch: nodeDns.search,
+        }),
+      );
+    }
     for (const port of pod.spec.ports) {
+      // Of CoreDNS the DNS server takes them all.
+      if (pod.spec.runsCoreDns) continue;
       fragment.add(podWhy, {
         kind: 'served-port',
         netns: pod.netns,

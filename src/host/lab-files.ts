@@ -19,7 +19,11 @@ export const LABS = join(PROJECT, 'labs');
 
 export function readPrograms(): Programs {
   const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
-  return { responder: read('responder.pl'), dropLog: read('drop-log.pl') };
+  return {
+    responder: read('responder.pl'),
+    dropLog: read('drop-log.pl'),
+    clusterDns: read('cluster-dns.pl'),
+  };
 }
 
 /** The labs that come with the project. */

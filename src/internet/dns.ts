@@ -27,7 +27,7 @@ export function planInternetDns(
   fragment.add(because('internet-dns', 'internet'), ...nameServer(INTERNET_NETNS, names));
   for (const host of hosts) {
     const why = because('internet-dns', `internet/${host.name}`, host.at);
-    fragment.add(why, resolvConf(host.netns, ROUTER_ADDRESS));
+    fragment.add(why, resolvConf(host.netns, { servers: [ROUTER_ADDRESS] }));
   }
   return fragment;
 }

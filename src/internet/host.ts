@@ -13,7 +13,7 @@ import * as z from 'zod';
 
 import { because } from '../base/because.ts';
 import { type Diagnostics, type SourceRef } from '../base/diagnostic.ts';
-import { cidr, contains, type Ipv4, ipv4, NOT_ROUTED_ON_THE_INTERNET } from '../base/ip.ts';
+import { type Cidr, cidr, contains, type Ipv4, ipv4, NOT_ROUTED_ON_THE_INTERNET } from '../base/ip.ts';
 import { linkName, macAddress, netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { hostNetns } from '../kernel/netns.ts';
@@ -32,6 +32,10 @@ export interface InternetHost {
   readonly netns: NetnsName;
   readonly address: Ipv4;
   readonly ports: readonly number[];
+  /** The EKS endpoint's: nobody declared it, and it serves its port itself. */
+  readonly isSystem?: boolean;
+  /** Whom it takes connections from; everybody, where nothing is said. */
+  readonly allowedFrom?: readonly Cidr[];
   readonly at: SourceRef;
 }
 
@@ -154,7 +158,7 @@ function planInternetHost(host: InternetHost): Fragment {
     { ...route, netns, destination: cidr(`${ROUTER_ADDRESS}/32`), link: 'eth0', scopeLink: true },
     { ...route, netns, destination: 'default', via: ROUTER_ADDRESS, link: 'eth0' },
     { kind: 'neighbour', netns, link: 'eth0', address: ROUTER_ADDRESS, mac: mac.router },
-    ...host.ports.map(
+    ...(host.isSystem === true ? [] : host.ports).map(
       (port) =>
         ({
           kind: 'served-port',

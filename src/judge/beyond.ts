@@ -47,6 +47,16 @@ export function crossInternet(traveller: Traveller): Stage {
   if (host !== undefined) {
     const place = hostPlace(host);
     traveller.pass(place.reference);
+    const { allowedFrom } = host;
+    const isLetIn = allowedFrom?.some((block) => contains(block, packet.source)) ?? true;
+    if (!traveller.isReply && !isLetIn) {
+      return lost(
+        'PUBLIC_ACCESS_CIDRS',
+        `the EKS endpoint takes ${allowedFrom?.join(', ') ?? ''} alone, and ${packet.source} is in none of them`,
+        host.at,
+        { by: place.reference },
+      );
+    }
     return { at: 'arrived', place };
   }
   for (const vpc of cloud.vpcs.values()) {

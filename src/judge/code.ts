@@ -20,6 +20,11 @@ export type Code =
   | 'NAT_NO_CONNECTION'
   | 'NAT_FRAGMENTS'
   | 'EARLY_DEMUX'
+  | 'NO_ENDPOINTS'
+  | 'NO_LOCAL_ENDPOINTS'
+  | 'SERVICE_SOURCE_RANGES'
+  | 'ANSWER_FROM_ELSEWHERE'
+  | 'PUBLIC_ACCESS_CIDRS'
   | 'PACKET_TOO_BIG';
 
 /** Where the stage that lost the request does not know better. */
@@ -39,5 +44,11 @@ export const REMEDY: Readonly<Partial<Record<Code, string>>> = {
   NAT_NO_CONNECTION: 'send request and answer by the same way',
   NAT_FRAGMENTS: 'send packets that need no cutting, or UDP',
   EARLY_DEMUX: 'set cluster.cni.DISABLE_TCP_EARLY_DEMUX: true; it helps TCP alone',
+  NO_ENDPOINTS:
+    "let the Service find a pod that is ready: its selector, the pods' labels, hoplab.io/ready, a named targetPort",
+  NO_LOCAL_ENDPOINTS: 'ask a node that has an endpoint, or set the policy to Cluster',
+  SERVICE_SOURCE_RANGES: 'add the sender to spec.loadBalancerSourceRanges',
+  ANSWER_FROM_ELSEWHERE: 'send request and answer by the same node',
+  PUBLIC_ACCESS_CIDRS: 'add the sender to cluster.publicAccessCidrs',
   PACKET_TOO_BIG: 'send smaller packets, or let them be cut',
 };

@@ -104,6 +104,7 @@ function own(stop: Stop, other: Stop | undefined): Crossing[] {
     }
     case 'instance':
     case 'nat':
+    case 'eks':
       return stop.interfaces.map(({ link }) => at(link));
     case 'vpc':
       return [];

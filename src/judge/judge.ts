@@ -22,8 +22,10 @@ import {
   type Lost,
   type Note,
   type Packet,
+  Picks,
   type Place,
   type Protocol,
+  type Rejected,
   Traveller,
 } from './traveller.ts';
 import { FIRST_TTL, travel } from './way.ts';
@@ -97,10 +99,47 @@ const VERDICT_OF_ERROR: Partial<Record<Code, PredictedVerdict>> = {
 /** @see RFC 1035 4.2 */
 const DNS_PORT = 53;
 
+/** More endpoints than this are told apart by nobody. */
+const MAX_ALTERNATIVES = 256;
+
+/** What may become of the request: one judgement for each endpoint that a Service may send it to. */
+export function judgeAll(cloud: Cloud, question: Question): [Judgement, ...Judgement[]] {
+  const found: Judgement[] = [];
+  let planned: number[] = [];
+  for (;;) {
+    const picks = new Picks(planned);
+    const first = judgeOnce(cloud, question, picks);
+    found.push(first);
+    const made = [...picks.made];
+    while (made.length > 0 && isLast(made.at(-1))) made.pop();
+    const last = made.pop();
+    if (last === undefined || found.length === MAX_ALTERNATIVES) {
+      const [one = first, ...others] = found;
+      return [one, ...others];
+    }
+    planned = [...made.map(({ index }) => index), last.index + 1];
+  }
+}
+
+function isLast(pick: Picks['made'][number] | undefined): boolean {
+  return pick === undefined || pick.index + 1 >= pick.of;
+}
+
+/** The first of what may become of it; where the verdict hangs on the endpoint, that is said. */
 export function judge(cloud: Cloud, question: Question): Judgement {
+  const [first, ...others] = judgeAll(cloud, question);
+  if (others.every(({ verdict }) => verdict === first.verdict)) return first;
+  const verdicts = [first, ...others].map(
+    ({ verdict, answeredBy, path }) => `${answeredBy ?? path.at(-1) ?? ''} ${verdict}`,
+  );
+  const depends = `it depends on the endpoint that is chosen: ${[...new Set(verdicts)].join(', ')}`;
+  return { ...first, depends };
+}
+
+function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
   const { from, destination, protocol } = question;
   const sender = placeOf(cloud, from);
-  const request = new Traveller(cloud, {
+  const packetOfRequest: Packet = {
     protocol,
     source: sourceAddress(sender, destination),
     destination,
@@ -111,7 +150,8 @@ export function judge(cloud: Cloud, question: Question): Judgement {
     sizeBytes: question.sizeBytes ?? 0,
     dontFragment: question.dontFragment ?? false,
     isFragmented: false,
-  });
+  };
+  const request = new Traveller(cloud, packetOfRequest, undefined, picks);
   request.pass(from.reference);
   const vpc = question.byName === true ? vpcOfThing(cloud, from) : undefined;
   if (vpc?.enableDnsSupport === false) {
@@ -119,12 +159,24 @@ export function judge(cloud: Cloud, question: Question): Judgement {
     return judgement('timeout', 'NO_DNS', request, { because, at: vpc.at });
   }
   const end = travel(request, sender);
+  if (end.at === 'rejected') {
+    const { place, code, because, by, source: at } = end;
+    const { error, told } = tell(cloud, request, place, ICMP.portUnreachable);
+    return judgement(told.at === 'arrived' ? 'refused' : 'timeout', code, request, {
+      because,
+      at,
+      by,
+      reply: error,
+    });
+  }
   if (end.at === 'lost') {
     const { code, because, source: at, by, remedy } = end;
     const verdict = VERDICT_OF_ERROR[code] ?? 'timeout';
     if (code !== 'TTL_EXCEEDED')
       return judgement(verdict, code, request, { because, at, by, remedy });
-    const { place, error, told } = tell(cloud, request);
+    const last = request.path.at(-1) ?? '';
+    const place = placeOf(cloud, known(cloud.things.get(last), last));
+    const { error, told } = tell(cloud, request, place, ICMP.timeExceeded);
     return judgement(told.at === 'lost' ? 'timeout' : verdict, code, request, {
       because:
         told.at === 'lost'
@@ -166,6 +218,15 @@ export function judge(cloud: Cloud, question: Question): Judgement {
   const reply = new Traveller(cloud, packet, request);
   reply.pass(end.place.reference);
   const back = travel(reply, end.place);
+  if (back.at === 'rejected') throw new Error('nobody rejects an answer');
+  if (back.at === 'arrived' && !isError && !reply.isFromWhomWasAsked) {
+    return judgement('timeout', 'ANSWER_FROM_ELSEWHERE', request, {
+      ...reached,
+      reply,
+      because: `the answer comes from ${reply.packet.source}, and ${from.reference} asked ${destination}`,
+      at: undefined,
+    });
+  }
   if (back.at === 'lost') {
     return judgement('timeout', back.code, request, {
       ...reached,
@@ -186,13 +247,13 @@ export function judge(cloud: Cloud, question: Question): Judgement {
   });
 }
 
-/** Whoever finds the time to live used up tells the sender of it, which may end in the same circle. */
+/** Whoever can't send a packet on, or will not, tells the sender of it, which may end in a circle, too. */
 function tell(
   cloud: Cloud,
   request: Traveller,
-): { readonly place: Place; readonly error: Traveller; readonly told: Arrived | Lost } {
-  const last = request.path.at(-1) ?? '';
-  const place = placeOf(cloud, known(cloud.things.get(last), last));
+  place: Place,
+  icmp: Packet['icmp'],
+): { readonly error: Traveller; readonly told: Arrived | Rejected | Lost } {
   const { source: destination, sizeBytes } = request.packet;
   const error = new Traveller(
     cloud,
@@ -202,7 +263,7 @@ function tell(
       destination,
       sourcePort: NO_PORT,
       destinationPort: NO_PORT,
-      icmp: ICMP.timeExceeded,
+      icmp,
       isError: true,
       sizeBytes: Math.min(MAX_ERROR_BYTES, sizeBytes),
       dontFragment: false,
@@ -211,7 +272,7 @@ function tell(
     request,
   );
   error.pass(place.reference);
-  return { place, error, told: travel(error, place) };
+  return { error, told: travel(error, place) };
 }
 
 interface Answer {
@@ -223,7 +284,9 @@ interface Answer {
 }
 
 function answerOf(place: Place, question: Question, request: Traveller): Answer {
-  const { protocol, port } = question;
+  const { protocol } = question;
+  // A Service may have sent it on to another one.
+  const port = request.packet.destinationPort.from;
   const way = request.story.length === 0 ? '' : `: ${request.story.join(', ')}`;
   const reachable: Answer = {
     verdict: 'allowed',
@@ -247,6 +310,10 @@ function answerOf(place: Place, question: Question, request: Traveller): Answer 
   if (protocol === 'icmp') return reachable;
   const at = declaredAt(place);
   const listener = findListener(place, protocol, port);
+  if (listener?.isDnsServer === true && protocol === 'udp') {
+    const because = `${listener.reference} answers DNS messages and nothing else`;
+    return { verdict: 'timeout', code: 'NOT_LISTENING', by: listener.reference, because, at };
+  }
   if (listener === undefined) {
     const because = whyNobodyListens(place, protocol, port);
     return { verdict: 'refused', code: 'NOT_LISTENING', by: place.reference, because, at };

@@ -11,11 +11,16 @@ import { contains, type Ipv4 } from '../base/ip.ts';
 import { isTrunk, type Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import { clusterCidrs, hasAddress, isOwn, known, nodePlace, podAt, podPlace } from './places.ts';
+import { isLoopback, type Origin, passService } from './service.ts';
 import { lost, type Place, type Stage, TRANSLATED_PORTS, type Traveller } from './traveller.ts';
 
 export function leave(traveller: Traveller, place: Place): Stage {
+  if (place.kind === 'node') {
+    const stopped = translateAt(traveller, place.node, 'node');
+    if (stopped !== undefined) return stopped;
+  }
   const { destination } = traveller.packet;
-  if (isOwn(place, destination)) return { at: 'arrived', place };
+  if (isOwn(place, destination) || isLoopback(destination)) return { at: 'arrived', place };
   const own = `${place.reference}'s own link`;
   switch (place.kind) {
     case 'pod': {
@@ -23,13 +28,16 @@ export function leave(traveller: Traveller, place: Place): Stage {
       if (tooBig !== undefined) return tooBig;
       const node = nodePlace(place.node);
       traveller.pass(node.reference);
+      const stopped = translateAt(traveller, place.node, 'pod');
+      if (stopped !== undefined) return stopped;
       if (isStrict(place.pod)) return byBranch(traveller, place.pod, node);
-      if (isOwn(node, destination)) return { at: 'arrived', place: node };
+      if (isOwn(node, traveller.packet.destination)) return { at: 'arrived', place: node };
       return toNeighbour(traveller, place.node) ?? outOfNode(traveller, place.pod, place.node);
     }
     case 'node': {
       const neighbour = toNeighbour(traveller, place.node, 'made here');
       if (neighbour !== undefined) return neighbour;
+      masquerade(traveller, place.node, undefined);
       const { interfaces } = place.node;
       // A trunk has no rule that would lead its own address's packets to it.
       const cards = interfaces.filter((_, device) => !isTrunk(place.node, device));
@@ -56,7 +64,7 @@ export function sourceAddress(place: Place, destination: Ipv4): Ipv4 {
     case 'pod':
       return place.pod.address;
     case 'node':
-      return place.node.interfaces[0].addresses[0].address;
+      return isLoopback(destination) ? destination : place.node.interfaces[0].addresses[0].address;
     case 'instance': {
       if (isOwn(place, destination)) return destination;
       return cardOf(place.instance, { source: undefined, destination }).addresses[0].address;
@@ -68,6 +76,28 @@ export function sourceAddress(place: Place, destination: Ipv4): Ipv4 {
     case 'host':
       return place.host.address;
   }
+}
+
+/** What a node's connection tracking and its Services do before it is asked where a packet goes. */
+export function translateAt(traveller: Traveller, node: Node, origin: Origin): Stage | undefined {
+  const where = nodePlace(node).reference;
+  traveller.restore(where);
+  traveller.restoreSource(where);
+  return passService(traveller, node, origin);
+}
+
+/** Whoever sends a packet on that must come back this way gives it the address of the card that it leaves by. */
+export function masquerade(
+  traveller: Traveller,
+  node: Node,
+  card: NetworkInterface | undefined,
+): void {
+  const where = nodePlace(node).reference;
+  if (traveller.masqueradedBy !== where) return;
+  traveller.masqueradedBy = undefined;
+  const { address } = (card ?? node.interfaces[0]).addresses[0];
+  const clause = `${where} puts its address ${address} in the place of the source, so that the answer comes back this way`;
+  traveller.translate(where, address, clause, TRANSLATED_PORTS);
 }
 
 /** From a node to a pod on it: the VPC sees nothing of it. */
@@ -92,6 +122,7 @@ export function toPod(
   const place = podPlace(pod, node);
   const tooBig = traveller.squeeze(podMtu(traveller), `the link to ${place.reference}`);
   if (tooBig !== undefined) return tooBig;
+  masquerade(traveller, node, undefined);
   if (origin === 'passing') traveller.forward();
   traveller.tell(`node/${node.name} has ${place.reference} on a link of its own`);
   traveller.pass(place.reference);
@@ -130,11 +161,12 @@ function byBranch(traveller: Traveller, pod: Pod, node: Place): Stage {
     );
   }
   traveller.forward();
+  if (node.kind === 'node') masquerade(traveller, node.node, eniOf(pod));
   const tooBig = traveller.squeeze(VPC_MTU_BYTES, `${node.reference}'s branch ENI`);
   return tooBig ?? { at: 'router', eni: eniOf(pod) };
 }
 
-function isStrict({ branch }: Pod): boolean {
+export function isStrict({ branch }: Pod): boolean {
   return branch?.mode === 'strict';
 }
 
@@ -147,13 +179,27 @@ function outOfNode(traveller: Traveller, pod: Pod, node: Node): Stage {
   traveller.forward();
   const tooBig = traveller.squeeze(VPC_MTU_BYTES, `node/${node.name}'s ENI`);
   if (tooBig !== undefined) return tooBig;
+  if (traveller.isReply && !isOwnAddress(pod, traveller.packet.source)) {
+    // An answer of a Service's, by the card that the question came by; without its mark by the pod's own.
+    const isMarked = traveller.cloud.cluster?.settings.AWS_VPC_CNI_NODE_PORT_SUPPORT === true;
+    return { at: 'router', eni: isMarked ? primary : eniOf(pod) };
+  }
+  if (traveller.masqueradedBy !== undefined) {
+    masquerade(traveller, node, eniOf(pod));
+    return { at: 'router', eni: eniOf(pod) };
+  }
   if (isTranslated(traveller)) {
     const { address } = primary.addresses[0];
     const clause = `node/${node.name} puts its primary address ${address} in the place of the pod's (SNAT of the VPC CNI)`;
     traveller.translate(`node/${node.name}`, address, clause, TRANSLATED_PORTS);
-    return { at: 'router', eni: primary };
+    // What a Service has sent on never meets the rule that would mark it for the primary ENI.
+    return { at: 'router', eni: traveller.isSentOn ? eniOf(pod) : primary };
   }
   return { at: 'router', eni: eniOf(pod) };
+}
+
+function isOwnAddress(pod: Pod, address: Ipv4): boolean {
+  return pod.address === address;
 }
 
 /** A reply belongs to a connection that NAT was asked for once, at its beginning. */

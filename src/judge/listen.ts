@@ -9,6 +9,8 @@ export interface Listener {
   /** Who answers: the place itself, or a pod that shares its node's namespace. */
   readonly reference: string;
   readonly fails: boolean;
+  /** It answers DNS alone. */
+  readonly isDnsServer: boolean;
 }
 
 export function findListener(
@@ -18,10 +20,11 @@ export function findListener(
 ): Listener | undefined {
   const pod = podsIn(place).find((one) => listensOn(one, protocol, port));
   if (pod !== undefined) {
-    return { reference: reference(pod), fails: pod.spec.behaviour.fails === true };
+    const { behaviour, runsCoreDns: isDnsServer } = pod.spec;
+    return { reference: reference(pod), fails: behaviour.fails === true, isDnsServer };
   }
   return protocol === 'tcp' && plainPorts(place).includes(port)
-    ? { reference: place.reference, fails: false }
+    ? { reference: place.reference, fails: false, isDnsServer: false }
     : undefined;
 }
 

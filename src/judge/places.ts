@@ -25,6 +25,7 @@ export function placeOf(cloud: Cloud, thing: Thing): Place {
     case 'node':
     case 'instance':
     case 'nat':
+    case 'eks':
       return ownerOf(cloud, thing.netns);
     case 'internet':
       return hostPlace(
@@ -43,6 +44,10 @@ export function placeOf(cloud: Cloud, thing: Thing): Place {
 export function ownerOf(cloud: Cloud, netns: NetnsName): Place {
   for (const node of cloud.cluster?.nodes.values() ?? []) {
     if (node.netns === netns) return nodePlace(node);
+  }
+  for (const instance of cloud.cluster?.controlPlane.servers ?? []) {
+    if (instance.netns !== netns) continue;
+    return { kind: 'instance', reference: renderReference('eks', instance.name), instance };
   }
   for (const vpc of cloud.vpcs.values()) {
     for (const instance of vpc.instances.values()) {

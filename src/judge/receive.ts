@@ -4,8 +4,8 @@ import type { Instance } from '../aws/instance.ts';
 import type { NatGateway } from '../aws/nat-gateway.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
 import type { Node } from '../eks/node.ts';
-import { cardOf, toPod } from './leave.ts';
-import { hasAddress, isOwn, known, ownerOf, podAt } from './places.ts';
+import { cardOf, isStrict, masquerade, toPod, translateAt } from './leave.ts';
+import { hasAddress, isOwn, ownerOf, podAt } from './places.ts';
 import { card } from './router.ts';
 import { lost, type Place, type Stage, TRANSLATED_PORTS, type Traveller } from './traveller.ts';
 
@@ -23,7 +23,7 @@ export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
   traveller.pass(place.reference);
   switch (place.kind) {
     case 'node':
-      return onNode(traveller, place, place.node);
+      return onNode(traveller, place, place.node, eni);
     case 'instance':
       return onInstance(traveller, place, place.instance);
     case 'nat':
@@ -35,12 +35,22 @@ export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
   }
 }
 
-function onNode(traveller: Traveller, place: Place, node: Node): Stage {
-  traveller.restore(place.reference);
+function onNode(traveller: Traveller, place: Place, node: Node, eni: NetworkInterface): Stage {
+  const stopped = translateAt(traveller, node, 'outside');
+  if (stopped !== undefined) return stopped;
   const { destination } = traveller.packet;
-  if (isOwn(place, destination)) return { at: 'arrived', place };
-  // The check of a node's ENI is always on, so that what it was handed is its own or a pod's.
-  return toPod(traveller, known(podAt(node, destination), `the pod at ${destination}`), node);
+  if (isOwn(place, destination)) {
+    traveller.masqueradedBy = undefined;
+    return { at: 'arrived', place };
+  }
+  const pod = podAt(node, destination);
+  if (pod !== undefined && !isStrict(pod)) return toPod(traveller, pod, node);
+  // The check of a node's ENI is always on: what is for somebody else now was a Service's, or the answer to it.
+  if (pod !== undefined && eni === pod.eni?.interface) return toPod(traveller, pod, node);
+  const [primary] = node.interfaces;
+  traveller.forward();
+  masquerade(traveller, node, primary);
+  return { at: 'router', eni: primary };
 }
 
 function onInstance(traveller: Traveller, place: Place, instance: Instance): Stage {

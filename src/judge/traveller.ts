@@ -64,6 +64,16 @@ export interface Lost {
   readonly remedy: string | undefined;
 }
 
+/** Somebody on the way says no, at once and to the sender. */
+export interface Rejected {
+  readonly at: 'rejected';
+  readonly place: Place;
+  readonly code: Code;
+  readonly because: string;
+  readonly by: string;
+  readonly source: SourceRef | undefined;
+}
+
 export type Stage =
   /** The thing that made the packet looks for the way out. */
   | { readonly at: 'sent'; readonly by: Place }
@@ -86,6 +96,7 @@ export type Stage =
     }
   | { readonly at: 'internet' }
   | Arrived
+  | Rejected
   | Lost;
 
 /** A source address that was replaced, remembered by the one who did it for the reply. */
@@ -95,6 +106,14 @@ interface Translation {
   readonly translated: Ipv4;
   readonly peer: Ipv4;
   readonly originalPort: PortRange;
+}
+
+/** A destination that was replaced, remembered by the one who did it for the reply. */
+interface Redirection {
+  readonly by: string;
+  readonly original: Ipv4;
+  readonly originalPort: PortRange;
+  readonly redirected: Ipv4;
 }
 
 /** What somebody decided about a packet, in the order in which it came by. */
@@ -107,6 +126,22 @@ export interface Note {
 
 /** From these a NAT gateway and a node that translates choose. @see src/aws/nat-gateway.ts SOURCE_PORTS */
 export const TRANSLATED_PORTS: PortRange = { from: 1024, to: 65_535 };
+
+/** Which of several a packet takes, each time that there is a choice: as planned, and then the first. */
+export class Picks {
+  readonly made: { readonly index: number; readonly of: number }[] = [];
+  readonly #planned: readonly number[];
+
+  constructor(planned: readonly number[]) {
+    this.#planned = planned;
+  }
+
+  next(of: number): number {
+    const index = this.#planned[this.made.length] ?? 0;
+    this.made.push({ index, of });
+    return index;
+  }
+}
 
 export class Traveller {
   readonly cloud: Cloud;
@@ -124,16 +159,21 @@ export class Traveller {
   hops = 0;
   /** The last declared route that it took. */
   route: SourceRef | undefined;
+  /** The node that will put its own address in the place of the source when it sends the packet on. */
+  masqueradedBy: string | undefined;
   readonly #request: Traveller | undefined;
+  readonly #picks: Picks;
+  readonly #redirections: Redirection[] = [];
   readonly #translations: Translation[] = [];
   /** The ENIs whose security groups saw this packet, with the addresses that it bore then. */
   readonly #tracked: { eni: string; source: Ipv4; destination: Ipv4 }[] = [];
 
   /** `request` is what this packet answers, if it does. */
-  constructor(cloud: Cloud, packet: Packet, request?: Traveller) {
+  constructor(cloud: Cloud, packet: Packet, request?: Traveller, picks = new Picks([])) {
     this.cloud = cloud;
     this.packet = packet;
     this.#request = request;
+    this.#picks = picks;
   }
 
   get isReply(): boolean {
@@ -174,6 +214,51 @@ export class Traveller {
 
   forward(): void {
     this.hops += 1;
+  }
+
+  /** One of several, each as likely; never none. */
+  pick<Choice>(choices: readonly Choice[]): Choice {
+    const choice = choices[this.#picks.next(choices.length)];
+    if (choice === undefined) throw new Error('there is nothing to choose from');
+    return choice;
+  }
+
+  get isSentOn(): boolean {
+    return this.#redirections.length > 0;
+  }
+
+  /** A node sends a connection on to an endpoint; the reply will bear the address that was asked. */
+  sendOn(
+    by: string,
+    destination: Ipv4,
+    port: number,
+    how: { readonly clause: string; readonly at: SourceRef; readonly isMasqueraded: boolean },
+  ): void {
+    const { destination: original, destinationPort: originalPort } = this.packet;
+    this.packet = { ...this.packet, destination, destinationPort: { from: port, to: port } };
+    this.#redirections.push({ by, original, originalPort, redirected: destination });
+    this.tell(how.clause, how.at);
+    if (how.isMasqueraded) this.masqueradedBy = by;
+  }
+
+  /** A reply bears again the address that its request was sent to, where the one who changed that sees it. */
+  restoreSource(by: string): boolean {
+    const request = this.#request;
+    if (request === undefined) return false;
+    const found = request.#redirections.find(
+      (one) => one.by === by && one.redirected === this.packet.source,
+    );
+    if (found === undefined) return false;
+    this.packet = { ...this.packet, source: found.original, sourcePort: found.originalPort };
+    return true;
+  }
+
+  /** Whether who asked gets the answer from whom he asked. */
+  get isFromWhomWasAsked(): boolean {
+    const request = this.#request;
+    if (request === undefined) return true;
+    const [first] = request.#redirections;
+    return first === undefined || first.original === this.packet.source;
   }
 
   redirect(destination: Ipv4): void {

@@ -10,6 +10,7 @@ import {
   lost,
   type Lost,
   type Place,
+  type Rejected,
   type Stage,
   type Traveller,
 } from './traveller.ts';
@@ -17,9 +18,9 @@ import {
 /** What every thing here begins with, and most of the world: Linux's default. */
 export const FIRST_TTL = 64;
 
-export function travel(traveller: Traveller, from: Place): Arrived | Lost {
+export function travel(traveller: Traveller, from: Place): Arrived | Rejected | Lost {
   let stage: Stage = { at: 'sent', by: from };
-  while (stage.at !== 'arrived' && stage.at !== 'lost') {
+  while (stage.at !== 'arrived' && stage.at !== 'rejected' && stage.at !== 'lost') {
     // No sensible way is so long: this goes in a circle. Who took the last one off keeps the packet.
     if (traveller.hops >= FIRST_TTL) {
       const { destination } = traveller.packet;
@@ -31,7 +32,7 @@ export function travel(traveller: Traveller, from: Place): Arrived | Lost {
   return stage;
 }
 
-function next(traveller: Traveller, stage: Exclude<Stage, Arrived | Lost>): Stage {
+function next(traveller: Traveller, stage: Exclude<Stage, Arrived | Rejected | Lost>): Stage {
   switch (stage.at) {
     case 'sent':
       return leave(traveller, stage.by);

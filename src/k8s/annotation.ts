@@ -5,6 +5,7 @@
  *     hoplab.io/status: "503"    every HTTP answer has this status (200 to 599)
  *     hoplab.io/fails: "true"    every connection is reset
  *     hoplab.io/ready: "false"   the pod runs, but its readiness probe fails: no Service sends to it
+ *     hoplab.io/terminating: "true"  the pod is being deleted and still answers: the last resort of a Service
  *
  * They stand on the pod, and for a workload on its pod template. In a real cluster they do nothing.
  *
@@ -17,7 +18,7 @@ import type { Behaviour } from '../kernel/server.ts';
 import { parseDurationMs } from '../source/scalar.ts';
 
 const PREFIX = 'hoplab.io/';
-const KNOWN = ['hoplab.io/delay', 'hoplab.io/status', 'hoplab.io/fails', 'hoplab.io/ready'];
+const KNOWN = ['hoplab.io/delay', 'hoplab.io/status', 'hoplab.io/fails', 'hoplab.io/ready', 'hoplab.io/terminating'];
 const MAX_DELAY_MS = 3_600_000;
 
 type Annotations = Readonly<Record<string, string>>;
@@ -25,6 +26,7 @@ type Annotations = Readonly<Record<string, string>>;
 interface Conduct {
   readonly behaviour: Behaviour;
   readonly ready: boolean;
+  readonly terminating: boolean;
 }
 
 /** Reports `unknown-annotation` and `wrong-annotation`; `at` tells where the annotation of a name stands. */
@@ -75,6 +77,7 @@ export function readConduct(
       ...(fails ? { fails } : {}),
     },
     ready: read('ready', parseBoolean, ...boolean) ?? true,
+    terminating: read('terminating', parseBoolean, ...boolean) ?? false,
   };
 }
 

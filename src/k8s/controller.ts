@@ -41,7 +41,10 @@ function replicas(workload: WorkloadSpec): PodSpec[] {
       'statefulset.kubernetes.io/pod-name': pod.name,
       'apps.kubernetes.io/pod-index': String(replica),
     };
-    return { ...pod, labels: { ...pod.labels, ...own } };
+    // Its DNS name, too. @see kubernetes pkg/controller/statefulset/stateful_set_utils.go initIdentity
+    const { name: hostname } = pod;
+    const subdomain = workload.serviceName;
+    return { ...pod, labels: { ...pod.labels, ...own }, hostname, subdomain };
   });
 }
 

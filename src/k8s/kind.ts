@@ -21,8 +21,9 @@ export interface KnownKind {
 type Row = readonly [apiVersions: KnownKind['apiVersions'], kinds: readonly string[]];
 
 const READ: readonly Row[] = [
-  [['v1'], ['Pod', 'Namespace']],
+  [['v1'], ['Pod', 'Namespace', 'Service', 'Endpoints']],
   [['apps/v1'], ['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet']],
+  [['discovery.k8s.io/v1'], ['EndpointSlice']],
   [['vpcresources.k8s.aws/v1beta1'], ['SecurityGroupPolicy']],
 ];
 
@@ -61,9 +62,6 @@ const CLUSTER_SCOPED: ReadonlySet<string> = new Set([
 
 /** API version, kind, and what the traffic does without it. */
 const NOT_ENFORCED: readonly (readonly [string, string, string])[] = [
-  ['v1', 'Service', 'its name and its address lead nowhere'],
-  ['v1', 'Endpoints', 'nothing is sent to its addresses'],
-  ['discovery.k8s.io/v1', 'EndpointSlice', 'nothing is sent to its addresses'],
   ['networking.k8s.io/v1', 'Ingress', 'no load balancer is built'],
   ['networking.k8s.io/v1', 'IngressClass', 'no load balancer is built'],
   ['networking.k8s.io/v1', 'NetworkPolicy', 'what it denies is allowed'],

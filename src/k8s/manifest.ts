@@ -13,9 +13,11 @@
 import { type Diagnostics, renderSourceRef, type SourceRef } from '../base/diagnostic.ts';
 import type { SourceTree } from '../source/yaml.ts';
 import { checkNamespace, type NamespaceSpec, readNamespaces } from './namespace.ts';
+import { readEndpoints, readEndpointSlice, type WrittenSlice } from './endpoint-slice.ts';
 import { type KubernetesObject, readObjects } from './object.ts';
 import { type PodSpec, readPod } from './pod.ts';
 import { readSecurityGroupPolicy, type SecurityGroupPolicySpec } from './security-group-policy.ts';
+import { readService, type ServiceSpec } from './service.ts';
 import { readWorkload, type WorkloadSpec } from './workload.ts';
 
 export interface Manifests {
@@ -25,6 +27,8 @@ export interface Manifests {
   readonly pods: readonly PodSpec[];
   readonly workloads: readonly WorkloadSpec[];
   readonly securityGroupPolicies: readonly SecurityGroupPolicySpec[];
+  readonly services: readonly ServiceSpec[];
+  readonly slices: readonly WrittenSlice[];
 }
 
 /** Reports everything that is wrong with the manifests; an object that can't be used is left out of the result. */
@@ -37,6 +41,8 @@ export function readManifests(trees: readonly SourceTree[], diagnostics: Diagnos
   const pods: PodSpec[] = [];
   const workloads: WorkloadSpec[] = [];
   const securityGroupPolicies: SecurityGroupPolicySpec[] = [];
+  const services: ServiceSpec[] = [];
+  const slices: WrittenSlice[] = [];
   for (const object of objects) {
     const { effect } = object.known;
     const placed = checkNamespace(object, namespaces, diagnostics);
@@ -64,10 +70,23 @@ export function readManifests(trees: readonly SourceTree[], diagnostics: Diagnos
         if (policy !== undefined && placed) securityGroupPolicies.push(policy);
         break;
       }
+      case 'Service': {
+        const service = readService(object, diagnostics);
+        if (service !== undefined && placed) services.push(service);
+        break;
+      }
+      case 'EndpointSlice': {
+        const slice = readEndpointSlice(object, diagnostics);
+        if (slice !== undefined && placed) slices.push(slice);
+        break;
+      }
+      case 'Endpoints':
+        if (placed) slices.push(...readEndpoints(object, diagnostics));
+        break;
       default:
     }
   }
-  return { namespaces, pods, workloads, securityGroupPolicies };
+  return { namespaces, pods, workloads, securityGroupPolicies, services, slices };
 }
 
 function withoutDoubles(

@@ -15,9 +15,10 @@
 import * as z from 'zod';
 
 import { type Diagnostics, renderSourceRef, type SourceRef } from '../base/diagnostic.ts';
+import type { Ipv4 } from '../base/ip.ts';
 import { netnsName, type NetnsName } from '../base/names.ts';
 import type { Behaviour } from '../kernel/server.ts';
-import { portSchema } from '../source/scalar.ts';
+import { ipv4Schema, portSchema } from '../source/scalar.ts';
 import { readWith } from '../source/schema.ts';
 import type { Path } from '../source/yaml.ts';
 import { readConduct } from './annotation.ts';
@@ -62,6 +63,24 @@ export interface PodTemplate {
   readonly ports: readonly ContainerPort[];
   readonly behaviour: Behaviour;
   readonly ready: boolean;
+  readonly terminating: boolean;
+  /** The name by which a Service's DNS knows the pod, where `subdomain` names that Service. */
+  readonly hostname: string | undefined;
+  readonly subdomain: string | undefined;
+  readonly dnsPolicy: DnsPolicy;
+  readonly dnsConfig: DnsConfig;
+  /** A container's image is CoreDNS: what answers on port 53 is a DNS server. */
+  readonly runsCoreDns: boolean;
+}
+
+const DNS_POLICIES = ['ClusterFirst', 'ClusterFirstWithHostNet', 'Default', 'None'] as const;
+export type DnsPolicy = (typeof DNS_POLICIES)[number];
+
+/** What a pod's resolv.conf has beside, or instead of, what the policy says. */
+export interface DnsConfig {
+  readonly nameservers: readonly Ipv4[];
+  readonly searches: readonly string[];
+  readonly options: readonly { readonly name: string; readonly value: string | undefined }[];
 }
 
 /** `pod/web` in the namespace default, else `pod/shop/web`. */
@@ -93,7 +112,21 @@ export const podTemplateSchema = z.looseObject({
     nodeName: z.string().nullish(),
     nodeSelector: textMapSchema,
     hostNetwork: z.boolean().nullish(),
-    containers: z.array(z.looseObject({ ports: portsSchema.nullish() })).nullish(),
+    hostname: z.string().nullish(),
+    subdomain: z.string().nullish(),
+    dnsPolicy: z.enum(DNS_POLICIES).nullish(),
+    dnsConfig: z
+      .looseObject({
+        nameservers: z.array(ipv4Schema).nullish(),
+        searches: z.array(z.string()).nullish(),
+        options: z
+          .array(z.looseObject({ name: z.string(), value: z.string().nullish() }))
+          .nullish(),
+      })
+      .nullish(),
+    containers: z
+      .array(z.looseObject({ image: z.string().nullish(), ports: portsSchema.nullish() }))
+      .nullish(),
   }),
 });
 
@@ -155,8 +188,25 @@ export function readPodTemplate(
     nodeAt,
     hostNetwork: spec.hostNetwork ?? false,
     ports: readPorts(written, object, path, diagnostics),
+    hostname: spec.hostname ?? undefined,
+    subdomain: spec.subdomain ?? undefined,
+    dnsPolicy: spec.dnsPolicy ?? 'ClusterFirst',
+    dnsConfig: {
+      nameservers: spec.dnsConfig?.nameservers ?? [],
+      searches: spec.dnsConfig?.searches ?? [],
+      options: (spec.dnsConfig?.options ?? []).map(({ name, value }) => ({
+        name,
+        value: value ?? undefined,
+      })),
+    },
+    runsCoreDns: (spec.containers ?? []).some(({ image }) => isCoreDns(image ?? '')),
     ...conduct,
   };
+}
+
+/** `registry.k8s.io/coredns/coredns:v1.11.3`, `602401143452.dkr.ecr.us-east-1.amazonaws.com/eks/coredns:v1.11.4`. */
+function isCoreDns(image: string): boolean {
+  return /(^|\/)coredns([:@]|$)/.test(image);
 }
 
 function readPorts(

@@ -35,6 +35,8 @@ export interface WorkloadSpec {
   readonly replicas: number;
   /** The number of the first pod: 1, and for a StatefulSet its start ordinal. */
   readonly first: number;
+  /** The headless Service below which a StatefulSet's pods have their names. */
+  readonly serviceName: string | undefined;
   readonly selector: LabelSelector;
   readonly template: PodTemplate;
   readonly at: SourceRef;
@@ -44,6 +46,7 @@ const workloadSchema = z.looseObject({
   metadata: z.looseObject({ annotations: textMapSchema }),
   spec: z.looseObject({
     replicas: z.int().min(0).nullish(),
+    serviceName: z.string().nullish(),
     ordinals: z.looseObject({ start: z.int().min(0).nullish() }).nullish(),
     selector: labelSelectorSchema.nullish(),
     template: podTemplateSchema,
@@ -82,6 +85,7 @@ export function readWorkload(
     name,
     replicas: spec.replicas ?? 1,
     first: kind === 'StatefulSet' ? (spec.ordinals?.start ?? 0) : 1,
+    serviceName: kind === 'StatefulSet' ? (spec.serviceName ?? undefined) : undefined,
     selector,
     template,
     at,

@@ -85,8 +85,23 @@ function reverseName(address: Ipv4): string {
 }
 
 /** `ip netns exec` shows it to what runs in the namespace as /etc/resolv.conf. @see ip-netns(8) */
-export function resolvConf(netns: NetnsName, server: Ipv4, search?: string): SandboxFile {
-  const lines = [`nameserver ${server}`, ...(search === undefined ? [] : [`search ${search}`])];
+export function resolvConf(
+  netns: NetnsName,
+  {
+    servers,
+    search = [],
+    options = [],
+  }: {
+    readonly servers: readonly Ipv4[];
+    readonly search?: readonly string[];
+    readonly options?: readonly string[];
+  },
+): SandboxFile {
+  const lines = [
+    ...(search.length === 0 ? [] : [`search ${search.join(' ')}`]),
+    ...servers.map((server) => `nameserver ${server}`),
+    ...(options.length === 0 ? [] : [`options ${options.join(' ')}`]),
+  ];
   return {
     kind: 'file',
     path: `${BOUND_FILES}${netns}/resolv.conf`,

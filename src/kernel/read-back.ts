@@ -13,6 +13,7 @@ import { parseIptables } from './parse-iptables.ts';
 import { parseNft } from './parse-nft.ts';
 import type { ReadTexts } from './parse-sections.ts';
 import { parseLogGroups, parseSockets } from './parse-sockets.ts';
+import { namesOfCertificate } from './render-certificate.ts';
 import { SOCKET_FILES } from './read-script.ts';
 import { DIGEST_VARIABLE } from './server.ts';
 import {
@@ -82,6 +83,12 @@ export function readBack(texts: ReadTexts, planned: KernelState): KernelState {
     } else if (object.kind === 'file') {
       const content = texts.files.get(object.path);
       if (content !== undefined) put({ ...object, content }, why);
+    } else if (object.kind === 'certificate') {
+      const line = texts.files.get(object.path);
+      if (line !== undefined) put({ ...object, names: namesOfCertificate(line) }, why);
+    } else if (object.kind === 'udp-flow') {
+      // What it stands for are rules, which are read by themselves.
+      if (sysctls.has(object.netns)) put(object, why);
     } else if (object.kind === 'daemon') {
       const daemon = readDaemon(object, texts.daemons.get(object.name), ports);
       if (daemon !== undefined) put(daemon, why);

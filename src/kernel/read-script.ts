@@ -98,6 +98,11 @@ function readSandbox(planned: KernelState): string[] {
       // The line end that comes after the content belongs to the section that follows.
       return [`[ ! -e ${path} ] || { printf '\\036file %s\\n' ${path}; cat ${path}; echo; }`];
     }
+    if (object.kind === 'certificate') {
+      const { path } = object;
+      // Its first line says whom it names; the key is nobody's business.
+      return [`[ ! -e ${path} ] || { printf '\\036file %s\\n' ${path}; head -n 1 ${path}; echo; }`];
+    }
     if (object.kind === 'daemon') {
       return [
         `{ read -r pid <${object.pidFile} && printf '\\036daemon %s\\n' ${object.name} && tr '\\000' '\\n' </proc/$pid/environ | grep '^${DIGEST_VARIABLE}='; } 2>/dev/null`,

@@ -12,6 +12,8 @@ import { type Command, inNetns, type Line } from './command.ts';
 import { isKept, type Step } from './diff.ts';
 import { BOUND_FILES } from './name-server.ts';
 import { DROPPABLE_BIRTH_RULES, isBirthRule } from './netns.ts';
+import { renderCertificates } from './render-certificate.ts';
+import { renderForgottenFlows } from './render-flows.ts';
 import { renderIptables } from './render-iptables.ts';
 import { renderNft } from './render-nft.ts';
 import {
@@ -107,7 +109,7 @@ export function render(steps: readonly Step[]): Command[] {
       because: unbound[0]?.because,
     });
   }
-  commands.push(...renderIptables(steps), ...renderNft(steps));
+  commands.push(...renderIptables(steps), ...renderNft(steps), ...renderCertificates(steps));
 
   for (const { object, because, step } of of('daemon', 'add', 'change', 'remove')) {
     const shell = daemonLine(object, step.action);
@@ -119,6 +121,7 @@ export function render(steps: readonly Step[]): Command[] {
   }
 
   commands.push(...renderWaits(of('bridge-port', 'add', 'change')));
+  commands.push(...renderForgottenFlows(steps, new Set(born.map(({ object }) => object.netns))));
 
   const dead = of('netns', 'remove');
   if (dead.length > 0) {

@@ -24,6 +24,19 @@ export interface ServedPort {
   /** What the answer says of the answering side: pod, node, address, … in this order. */
   readonly identity: Readonly<Record<string, string>>;
   readonly behaviour: Behaviour;
+  /** What is answered instead of who answers and what it saw: the first page that fits. HTTP only. */
+  readonly pages?: readonly Page[];
+  /** The PEM file of its key and certificate, where it speaks TLS. HTTP only. */
+  readonly tls?: string;
+}
+
+export interface Page {
+  /** Every path, where none is given. */
+  readonly path?: string;
+  readonly status: number;
+  readonly contentType: string;
+  readonly body: string;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** How a workload misbehaves on purpose (a pod's annotations). */
@@ -52,6 +65,7 @@ const RESPONDER = '/run/hoplab/responder.pl';
 export interface Programs {
   readonly responder: string;
   readonly dropLog: string;
+  readonly clusterDns: string;
 }
 
 export function planServers(servers: readonly ServedBy[], programs: Programs): Planned[] {
@@ -141,10 +155,25 @@ function renderHaproxy(ports: readonly ServedPort[]): string {
   ];
   const frontends = ports.flatMap((port) => [
     `frontend ${port.netns}:${port.port}`,
-    `    bind :${port.port} namespace ${port.netns}`,
-    ...renderBehaviour(port),
+    `    bind :${port.port} namespace ${port.netns}${port.tls === undefined ? '' : ` ssl crt ${port.tls}`}`,
+    ...(port.pages === undefined ? renderBehaviour(port) : port.pages.map(renderPage)),
   ]);
   return [...head, ...frontends, ''].join('\n');
+}
+
+function renderPage({ path, status, contentType, body, headers = {} }: Page): string {
+  const words = [
+    `    http-request return status ${status} content-type ${quote(contentType)}`,
+    ...Object.entries(headers).map(([name, value]) => `hdr ${name} ${quote(value)}`),
+    `string ${quote(body)}`,
+    ...(path === undefined ? [] : [`if { path ${path} }`]),
+  ];
+  return words.join(' ');
+}
+
+/** @see HAProxy configuration manual 2.2 "Quoting and escaping": between single quotes all stands for itself */
+function quote(text: string): string {
+  return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 function renderBehaviour(port: ServedPort): string[] {

@@ -241,6 +241,28 @@ export interface ListeningSocket {
   readonly port: number;
 }
 
+/** A key and its certificate in one PEM file, signed by an authority of the lab's that is made with the first of them. */
+export interface Certificate {
+  readonly kind: 'certificate';
+  readonly path: string;
+  readonly authority: { readonly certificate: string; readonly key: string };
+  /** Whom it names, the first one as its common name: `DNS:…`, `IP:…`. */
+  readonly names: readonly string[];
+}
+
+/**
+ * How a flow of datagrams is translated that goes to an address and a port, or to a port at any of the namespace's own.
+ * The kernel remembers what it decided for the first one: where this changes, it is made to forget.
+ */
+export interface UdpFlow {
+  readonly kind: 'udp-flow';
+  readonly netns: NetnsName;
+  readonly address?: Ipv4;
+  readonly port: number;
+  /** `address:port` each. */
+  readonly endpoints: readonly string[];
+}
+
 export type KernelObject =
   | Netns
   | Sysctl
@@ -260,6 +282,8 @@ export type KernelObject =
   | NftElement
   | NftChain
   | SandboxFile
+  | Certificate
+  | UdpFlow
   | Daemon;
 
 export interface Planned {
@@ -314,6 +338,10 @@ export function objectKey(object: KernelObject): string {
       return `${object.netns} nft ${object.family} ${object.table} chain ${object.chain}`;
     case 'file':
       return `file ${object.path}`;
+    case 'certificate':
+      return `certificate ${object.path}`;
+    case 'udp-flow':
+      return `${object.netns} udp-flow ${object.address ?? 'any'} ${object.port}`;
     case 'daemon':
       return `daemon ${object.name}`;
   }
@@ -368,6 +396,7 @@ export function netnsOf(object: KernelObject): NetnsName[] {
     case 'veth':
       return object.ends.map((end) => end.netns);
     case 'file':
+    case 'certificate':
     case 'daemon':
       return [];
     default:

@@ -8,6 +8,7 @@ export function homeOf(object: KernelObject): string {
     case 'veth':
       return object.ends[1].netns;
     case 'file':
+    case 'certificate':
     case 'daemon':
       return '';
     default:
@@ -57,6 +58,13 @@ export function renderObject(object: KernelObject): string {
       return `nft chain ${object.family} ${object.table} ${object.chain}: ${rules(object.rules)}`;
     case 'file':
       return `file ${object.path}`;
+    case 'certificate':
+      return `certificate ${object.path} for ${object.names.join(', ')}`;
+    case 'udp-flow': {
+      const { address = 'any address', port, endpoints } = object;
+      const to = endpoints.length === 0 ? 'nobody' : endpoints.join(', ');
+      return `udp-flow ${address} port ${port} to ${to}`;
+    }
     case 'daemon':
       return `server ${object.name}`;
   }

@@ -168,6 +168,7 @@ function whereToLook(
       return [`${exec} iptables -t nat -L -n -v`, `${exec} iptables -L -n -v`];
     case 'pod':
     case 'instance':
+    case 'eks':
     case 'internet':
       return [`${exec} ss -lntu`, `${exec} ip route`];
     case 'vpc':

@@ -104,6 +104,20 @@ export function describeThing(cloud: Cloud, thing: Thing): ThingDescription {
         lookInside: inside('ip address', 'ip route', 'ss -ltn'),
       };
     }
+    case 'eks': {
+      const plane = cloud.cluster?.controlPlane;
+      const server = plane?.servers.find((one) => one.netns === netns);
+      return {
+        thing: reference,
+        facts: [
+          ['netns', netns],
+          ['ports', server?.ports.join(', ')],
+          ['endpoint', plane === undefined ? undefined : `https://${plane.endpoint}`],
+        ],
+        interfaces: server?.interfaces ?? [],
+        lookInside: inside('ip address', 'ss -ltn', 'openssl s_client -connect localhost:443'),
+      };
+    }
     case 'nat': {
       const nat = vpcs
         .flatMap((vpc) => [...vpc.natGateways.values()])

@@ -27,7 +27,7 @@ function rules(settings: Record<string, unknown>): string[] {
     },
     because('node', 'node/node-1'),
   );
-  const state = mergeFragments(fragment, { responder: '', dropLog: '' }, diagnostics);
+  const state = mergeFragments(fragment, { responder: '', dropLog: '', clusterDns: '' }, diagnostics);
   return [...state.values()]
     .flatMap(({ object }) => {
       if (object.kind === 'rule') return [[`rule ${renderRule(object)}`]];

@@ -52,7 +52,10 @@ t.test(
   'the resolv.conf of many namespaces are written by one process, and read by none',
   async (t) => {
     const of = (name: string, search?: string): KernelObject =>
-      resolvConf(netnsName(name), server, search);
+      resolvConf(netnsName(name), {
+        servers: [server],
+        ...(search === undefined ? {} : { search: [search] }),
+      });
     const all = state(of('a', 'ec2.internal'), of('b', 'ec2.internal'), of('c'));
     t.strictSame(shells(EMPTY, all), [
       'mkdir -p /etc/netns/a /etc/netns/b && tee /etc/netns/a/resolv.conf /etc/netns/b/resolv.conf >/dev/null',

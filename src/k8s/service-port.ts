@@ -1,0 +1,116 @@
+/**
+ * The ports of a Service: a number each at the Service's address, at most one node port, and whereto at the endpoints.
+ *
+ * @see kubernetes v1.31 pkg/apis/core/validation/validation.go ValidateService, validateServicePort
+ */
+
+import { type Diagnostics, renderSourceRef } from '../base/diagnostic.ts';
+import { cidr } from '../base/ip.ts';
+import type { ServicePortSpec, ServiceSpec } from './service.ts';
+
+/** @see kube-apiserver --service-node-port-range */
+export const NODE_PORTS = { from: 30_000, to: 32_767 } as const;
+
+/** `80/tcp`, as kubectl prints it. */
+export function renderServicePort({ port, protocol }: Pick<ServicePortSpec, 'port' | 'protocol'>): string {
+  return `${port}/${protocol.toUpperCase()}`;
+}
+
+/** What tells a port of a Service from all others. @see pkg/proxy ServicePortName.String */
+export function servicePortName(namespace: string, name: string, portName: string): string {
+  return `${namespace}/${name}${portName === '' ? '' : `:${portName}`}`;
+}
+
+/** False after reporting what makes the Service impossible. */
+export function checkServicePorts(
+  service: ServiceSpec,
+  isSctp: readonly boolean[],
+  diagnostics: Diagnostics,
+): boolean {
+  const { name, type, ports, where } = service;
+  let isFine = true;
+  const fail = (...words: Parameters<Diagnostics['error']>): void => {
+    diagnostics.error(...words);
+    isFine = false;
+  };
+  const isHeadless = service.clusterIp === 'None';
+  if (ports.length === 0 && type !== 'ExternalName' && !isHeadless) {
+    fail(
+      'service-without-ports',
+      where.at('spec'),
+      `Service "${name}" has no ports`,
+      'give at least one, like "ports: [{ port: 80, targetPort: 8080 }]"',
+    );
+  }
+  const byName = new Map<string, ServicePortSpec>();
+  const byNumber = new Map<string, ServicePortSpec>();
+  ports.forEach((port, index) => {
+    if (isSctp[index] === true) {
+      fail(
+        'sctp',
+        port.where.at('protocol'),
+        `port ${port.port} is SCTP, which Hoplab has no server for`,
+        'use TCP or UDP',
+      );
+      return;
+    }
+    if (port.name === '' && ports.length > 1) {
+      fail(
+        'missing-key',
+        port.where.at(),
+        `port ${port.port} of Service "${name}" lacks "name", and the Service has several ports`,
+        'give each of them a name',
+      );
+    }
+    const sameName = byName.get(port.name);
+    const number = renderServicePort(port);
+    const sameNumber = byNumber.get(number);
+    if (sameName !== undefined && port.name !== '') {
+      fail(
+        'port-twice',
+        port.where.at('name'),
+        `the port name "${port.name}" stands twice in Service "${name}", first at ${renderSourceRef(sameName.where.at('name'))}`,
+        'give each port a name of its own',
+      );
+    }
+    if (sameNumber !== undefined) {
+      fail(
+        'port-twice',
+        port.where.at('port'),
+        `port ${number} stands twice in Service "${name}", first at ${renderSourceRef(sameNumber.where.at('port'))}`,
+        'take one of them out, or give it another number',
+      );
+    }
+    byName.set(port.name, port);
+    byNumber.set(number, port);
+    checkNodePort(service, port, fail);
+  });
+  return isFine;
+}
+
+function checkNodePort(
+  { name, type }: ServiceSpec,
+  { nodePort, where }: ServicePortSpec,
+  fail: Diagnostics['error'],
+): void {
+  if (nodePort === undefined) return;
+  const at = where.at('nodePort');
+  if (type !== 'NodePort' && type !== 'LoadBalancer') {
+    fail(
+      'node-port',
+      at,
+      `Service "${name}" is of type ${type} and has a nodePort`,
+      'make it "type: NodePort", or take the nodePort out',
+    );
+  } else if (nodePort < NODE_PORTS.from || nodePort > NODE_PORTS.to) {
+    fail(
+      'node-port',
+      at,
+      `nodePort ${nodePort} of Service "${name}" is not in the range of node ports, ${NODE_PORTS.from} to ${NODE_PORTS.to}`,
+      'take one of that range, or leave it out to have one allocated',
+    );
+  }
+}
+
+/** What EKS chooses from. @see https://docs.aws.amazon.com/eks/latest/APIReference/API_KubernetesNetworkConfigRequest.html */
+export const SERVICE_CIDRS = { usual: cidr('10.100.0.0/16'), inTen: cidr('172.20.0.0/16') } as const;
