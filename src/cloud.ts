@@ -489,3 +489,9 @@ export function vpcOfThing(cloud: Cloud, { kind, netns }: Thing): Vpc | undefine
 export function findThing(cloud: Pick<Cloud, 'things'>, text: string): Thing | undefined {
   return cloud.things.get(text) ?? findByReference([...cloud.things.values()], text);
 }
+
+/** `svc/web`, `svc/default/web` for it, `svc/shop/web`. */
+export function findService(cloud: Pick<Cloud, 'cluster'>, text: string): Service | undefined {
+  const word = text.replace(/^svc\/default\//, 'svc/');
+  return cloud.cluster?.services.find(({ reference }) => reference === word);
+}

@@ -16,6 +16,7 @@ import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
 import { type Code, REMEDY } from './code.ts';
 import { sourceAddress } from './leave.ts';
 import { declaredAt, findListener, whyNobodyListens } from './listen.ts';
+import { nameServerOf } from './name-server.ts';
 import { known, placeOf } from './places.ts';
 import {
   type Arrived,
@@ -43,6 +44,8 @@ export interface Question {
   readonly http?: boolean;
   /** The request is to a name, which the sender's DNS server is asked for first. */
   readonly byName?: boolean;
+  /** The request is a DNS message. */
+  readonly isDns?: boolean;
 }
 
 /** What Linux chooses a source port from that nobody asks for. @see ip(7) ip_local_port_range */
@@ -153,11 +156,8 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
   };
   const request = new Traveller(cloud, packetOfRequest, undefined, picks);
   request.pass(from.reference);
-  const vpc = question.byName === true ? vpcOfThing(cloud, from) : undefined;
-  if (vpc?.enableDnsSupport === false) {
-    const because = `enableDnsSupport of VPC "${vpc.name}" is false: nobody there answers what a name leads to`;
-    return judgement('timeout', 'NO_DNS', request, { because, at: vpc.at });
-  }
+  const unnamed = question.byName === true ? judgeName(cloud, question, request) : undefined;
+  if (unnamed !== undefined) return unnamed;
   const end = travel(request, sender);
   if (end.at === 'rejected') {
     const { place, code, because, by, source: at } = end;
@@ -247,6 +247,36 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
   });
 }
 
+/** What becomes of a request whose sender asks in vain what the name leads to. */
+function judgeName(cloud: Cloud, { from }: Question, request: Traveller): Judgement | undefined {
+  const server = nameServerOf(cloud, from);
+  const vpc = server?.kind === 'vpc' ? vpcOfThing(cloud, from) : undefined;
+  if (vpc?.enableDnsSupport === false) {
+    const because = `enableDnsSupport of VPC "${vpc.name}" is false: nobody there answers what a name leads to`;
+    return judgement('timeout', 'NO_DNS', request, { because, at: vpc.at });
+  }
+  if (server?.kind !== 'cluster') return undefined;
+  const answers = judgeAll(cloud, {
+    protocol: 'udp',
+    from,
+    destination: server.address,
+    port: DNS_PORT,
+    isDns: true,
+  });
+  const [silent] = answers.filter(({ verdict }) => verdict !== 'allowed');
+  if (silent === undefined) return undefined;
+  if (answers.some(({ verdict }) => verdict === 'allowed')) {
+    request.depends = `it depends on the DNS server that is chosen: ${silent.because}`;
+    return undefined;
+  }
+  return judgement(silent.verdict === 'refused' ? 'unreachable' : 'timeout', 'NO_DNS', request, {
+    because: `the cluster's DNS does not answer what the name leads to: ${silent.because}`,
+    at: silent.at,
+    by: silent.by,
+    remedy: silent.remedy,
+  });
+}
+
 /** Whoever can't send a packet on, or will not, tells the sender of it, which may end in a circle, too. */
 function tell(
   cloud: Cloud,
@@ -297,7 +327,8 @@ function answerOf(place: Place, question: Question, request: Traveller): Answer 
   };
   if (place.kind === 'resolver') {
     // A connection is all that a probe can ask of it: what it sends is no DNS message, and no answer is due.
-    if (protocol === 'tcp' && port === DNS_PORT && question.http !== true) return reachable;
+    const isAsked = protocol === 'tcp' ? question.http !== true : question.isDns === true;
+    if (isAsked && port === DNS_PORT) return reachable;
     const because = `the DNS server of ${place.reference} answers DNS messages on port ${DNS_PORT} and nothing else`;
     return {
       verdict: 'timeout',
@@ -310,7 +341,7 @@ function answerOf(place: Place, question: Question, request: Traveller): Answer 
   if (protocol === 'icmp') return reachable;
   const at = declaredAt(place);
   const listener = findListener(place, protocol, port);
-  if (listener?.isDnsServer === true && protocol === 'udp') {
+  if (listener?.isDnsServer === true && protocol === 'udp' && question.isDns !== true) {
     const because = `${listener.reference} answers DNS messages and nothing else`;
     return { verdict: 'timeout', code: 'NOT_LISTENING', by: listener.reference, because, at };
   }

@@ -21,6 +21,8 @@ export const VERDICTS = [
   /** An ICMP error said that the packet is too big for the way and must not be cut (ping only). */
   'too-big',
   'unreachable',
+  /** The DNS server says that there is no such name (dns only). */
+  'no-such-name',
 ] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
@@ -32,6 +34,20 @@ const ExpectationSpec = z.strictObject({
   blockedBy: z
     .string()
     .describe('What stops it: sg/web, "sg/web ingress", "acl/private egress rule 90", rtb/private')
+    .optional(),
+  spread: z
+    .enum(['even', 'one'])
+    .describe(
+      'Who answers the samples: every endpoint as often as chance has it (four sigma), or always the same',
+    )
+    .optional(),
+  addresses: z
+    .array(ipv4Schema)
+    .describe('What the name leads to, in any order (dns only)')
+    .optional(),
+  asked: z
+    .array(z.string())
+    .describe('The names that the server was asked for, in their order (dns only)')
     .optional(),
   ttl: z.int().min(1).max(255).describe("The time to live that is left in ping's reply").optional(),
   path: z
@@ -61,6 +77,13 @@ export const ProbeSpec = z
     tcp: z.string().describe('ADDRESS:PORT to open a TCP connection to').optional(),
     udp: z.string().describe('ADDRESS:PORT to send a datagram to').optional(),
     http: z.string().describe('A URL to get').optional(),
+    dns: z.string().describe("A name to ask the sender's DNS server for").optional(),
+    samples: z
+      .int()
+      .min(2)
+      .max(1000)
+      .describe('How often it is asked, each time by a connection of its own (http only)')
+      .optional(),
     size: z
       .int()
       .min(0)
@@ -80,6 +103,14 @@ export const ProbeSpec = z
       ),
   })
   .superRefine((probe, context) => {
+    if (probe.samples !== undefined && probe.http === undefined) {
+      context.addIssue({
+        code: 'custom',
+        path: ['samples'],
+        message: 'samples are of http alone',
+        params: { code: 'probe-request', hint: 'ask by http, or leave it out' },
+      });
+    }
     const asked = REQUEST_KINDS.filter((kind) => probe[kind] !== undefined);
     if (asked.length === 1) return;
     context.addIssue({
@@ -92,7 +123,7 @@ export const ProbeSpec = z
     });
   });
 
-export const REQUEST_KINDS = ['ping', 'tcp', 'udp', 'http'] as const;
+export const REQUEST_KINDS = ['ping', 'tcp', 'udp', 'http', 'dns'] as const;
 export type RequestKind = (typeof REQUEST_KINDS)[number];
 
 export type ProbeSpec = z.output<typeof ProbeSpec>;

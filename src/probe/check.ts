@@ -48,15 +48,23 @@ function checkProbe(probe: ProbeSpec, cloud: Cloud, where: Where, diagnostics: D
       );
     });
   }
-  const onlyFor = (key: 'status' | 'ttl', kind: 'http' | 'ping'): void => {
+  const onlyFor = (
+    key: 'status' | 'ttl' | 'addresses' | 'asked' | 'spread',
+    kind: 'http' | 'ping' | 'dns' | 'samples',
+  ): void => {
     if (expect[key] === undefined || probe[kind] !== undefined) return;
     diagnostics.error(
       'expectation',
       where.at('expect', key),
       `"${key}" is seen by ${kind} only`,
-      `ask by ${kind}, or leave "${key}" out`,
+      kind === 'samples'
+        ? 'say how many "samples", or leave it out'
+        : `ask by ${kind}, or leave "${key}" out`,
     );
   };
   onlyFor('status', 'http');
   onlyFor('ttl', 'ping');
+  onlyFor('addresses', 'dns');
+  onlyFor('asked', 'dns');
+  onlyFor('spread', 'samples');
 }

@@ -8,6 +8,7 @@ import type { ProbeSpec } from '../observe/probe-spec.ts';
 import type { Evidence } from './evidence.ts';
 import type { Outcome } from './outcome.ts';
 import type { Request } from './request.ts';
+import { resolveName } from './resolve-name.ts';
 
 export interface Seen {
   readonly request: Request;
@@ -15,6 +16,8 @@ export interface Seen {
   readonly outcome: Outcome;
   readonly evidence: Evidence;
   readonly judgement: Judgement;
+  /** All that may become of the request; the judgement is what did. */
+  readonly alternatives: readonly Judgement[];
   readonly sourceSeen: string | undefined;
 }
 
@@ -48,6 +51,7 @@ export function findDifferences(
     compare('answered by', answeredBy, outcome.answeredBy);
     compare('TTL of the reply', expect.ttl, outcome.ttl);
   }
+  found.push(...findSpread(seen), ...findNames(cloud, seen));
   if (expect.path !== undefined) {
     compare('path', expect.path.map(canonical).join(' > '), evidence.path.join(' > '));
   }
@@ -88,7 +92,8 @@ export function findDifferences(
   // Where the model can't know, nothing is held against it.
   if (judgement.depends !== undefined) return found;
   // A difference between the model and the packets is a bug of one of the two, whatever the lab expects.
-  if (judgement.verdict !== outcome.verdict) {
+  const isNoName = outcome.verdict === 'no-such-name' && judgement.verdict === 'allowed';
+  if (judgement.verdict !== outcome.verdict && !isNoName) {
     found.push(`the model predicts ${judgement.verdict}, the packets say ${outcome.verdict}`);
   } else if (
     evidence.first === undefined &&
@@ -110,6 +115,66 @@ export function findDifferences(
     found.push(
       `the model predicts the source ${judgement.sourceSeen}, the receiver saw ${sourceSeen}`,
     );
+  }
+  return found;
+}
+
+/** Four standard deviations: one in 16,000 is further away by chance. */
+const SIGMAS = 4;
+
+/** Whether the samples were answered by whom they should be, and as often. */
+function findSpread({ probe, outcome, alternatives }: Seen): string[] {
+  const { samples, expect } = probe;
+  const { answers } = outcome;
+  if (samples === undefined || answers === undefined || expect.verdict !== 'allowed') return [];
+  const found: string[] = [];
+  const answered = [...answers.values()].reduce((sum, one) => sum + one, 0);
+  if (answered !== samples) found.push(`${samples - answered} of ${samples} samples had no answer`);
+  const predicted = new Set(alternatives.flatMap(({ answeredBy }) => answeredBy ?? []));
+  for (const who of answers.keys()) {
+    if (!predicted.has(who)) found.push(`${who} answered, which the model has not among those who may`);
+  }
+  if (expect.spread === 'one' && answers.size > 1) {
+    found.push(`expected one to answer all, ${renderSpread(answers)}`);
+  }
+  if (expect.spread === 'even') {
+    const share = 1 / predicted.size;
+    const deviation = SIGMAS * Math.sqrt(samples * share * (1 - share));
+    for (const who of predicted) {
+      const times = answers.get(who) ?? 0;
+      if (Math.abs(times - samples * share) <= deviation) continue;
+      found.push(
+        `${who} answered ${times} of ${samples}, and chance has it between ${Math.ceil(samples * share - deviation)} and ${Math.floor(samples * share + deviation)}`,
+      );
+    }
+  }
+  return found;
+}
+
+export function renderSpread(answers: ReadonlyMap<string, number>): string {
+  return [...answers]
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([who, times]) => `${who} ${times}`)
+    .join(', ');
+}
+
+/** Whether a name led where it should, by the questions that it should. */
+function findNames(cloud: Cloud, { probe, request, outcome }: Seen): string[] {
+  const { addresses: wanted, asked } = probe.expect;
+  if (probe.dns === undefined) return [];
+  const found: string[] = [];
+  const text = (list: readonly string[]): string => list.join(', ') || 'nothing';
+  const sorted = (list: readonly string[]): string => text([...list].sort());
+  const seen = outcome.addresses ?? [];
+  if (wanted !== undefined && sorted(wanted) !== sorted(seen)) {
+    found.push(`addresses: expected ${sorted(wanted)}, seen ${sorted(seen)}`);
+  }
+  if (asked !== undefined && text(asked) !== text(outcome.asked ?? [])) {
+    found.push(`asked for: expected ${text(asked)}, seen ${text(outcome.asked ?? [])}`);
+  }
+  const predicted = resolveName(cloud, request.from, probe.dns);
+  if (outcome.addresses !== undefined && sorted(predicted) !== sorted(seen)) {
+    found.push(`the model predicts ${sorted(predicted)}, the server said ${sorted(seen)}`);
   }
   return found;
 }

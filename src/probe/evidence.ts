@@ -59,7 +59,10 @@ export function capturePlaces(cloud: Cloud, asks: readonly Ask[]): Thing['netns'
   };
   for (const { request, probe } of asks) {
     nodeOf(request.fromAddress);
-    nodeOf(request.destination);
+    for (const destination of request.destinations) {
+      nodeOf(destination);
+      for (const { address } of endpointsAt(cloud, destination, request.port)) nodeOf(address);
+    }
     for (const text of probe.expect.silent) nodeOf(cloud.things.get(text)?.address);
   }
   return [...places];
@@ -74,25 +77,36 @@ export function readEvidence(
 ): Evidence {
   const protocol = protocolOf(request.kind);
   // A thing with several cards sends with the address of the one that its routes choose.
-  const find = (sourcePorts: typeof ports | undefined): Packet | undefined =>
+  const payloadContains = request.kind === 'dns' ? longestLabel(request.text) : token;
+  const find = (
+    sourcePorts: typeof ports | undefined,
+    targets: readonly Target[],
+  ): Packet | undefined =>
     sourceAddresses(cloud, request)
-      .map((source) =>
+      .flatMap((source) => targets.map((target) => ({ source, ...target })))
+      .map(({ source, address, port }) =>
         firstPacket(captures, {
           protocol,
           source,
-          destination: request.destination,
-          ...(protocol === 'icmp' ? {} : { destinationPort: request.port }),
+          destination: address,
+          ...(protocol === 'icmp' ? {} : { destinationPort: port }),
           ...(protocol === 'icmp' || sourcePorts === undefined ? {} : { sourcePorts }),
-          ...(protocol === 'tcp' ? {} : { payloadContains: token }),
+          ...(protocol === 'tcp' ? {} : { payloadContains }),
         }),
       )
       .find((packet) => packet !== undefined);
+  const asked = request.destinations.map((address) => ({ address, port: request.port }));
+  // What a node sends to a Service has been sent on before any capture sees it.
+  const sentOn = asked.flatMap(({ address, port }) => endpointsAt(cloud, address, port));
   // A node translates its own packets too, to its own address and another port, before any capture sees them.
   const nodes = new Map(
     [...(cloud.cluster?.nodes.values() ?? [])].map((node) => [String(node.netns), node.name]),
   );
   const home = nodes.get(request.from.netns);
-  const first = find(ports) ?? (home === undefined ? undefined : find(undefined));
+  const own = request.kind === 'dns' ? undefined : ports;
+  const first =
+    find(own, asked) ??
+    (home === undefined ? undefined : (find(undefined, asked) ?? find(undefined, sentOn)));
   const path: string[] = [request.from.reference];
   if (first === undefined) {
     return { path, first: undefined, last: undefined, roundTripMs: undefined, denied: [] };
@@ -152,6 +166,33 @@ export function deniedOf(seen: readonly Packet[], drops: readonly Drop[]): Drop[
     const ends = [source, sourcePort ?? 0, destination, destinationPort ?? 0];
     return keys.has([protocol, icmpId ?? 0, ...ends].join(' '));
   });
+}
+
+interface Target {
+  readonly address: Ipv4;
+  readonly port: number;
+}
+
+/** The endpoints of a Service that is reached at this address and port, or of one whose node port it is. */
+function endpointsAt(cloud: Cloud, address: Ipv4, port: number): Target[] {
+  const isOfNode = [...(cloud.cluster?.nodes.values() ?? [])].some((node) =>
+    node.interfaces.some((eni) => eni.addresses[0].address === address),
+  );
+  return (cloud.cluster?.services ?? []).flatMap((service) =>
+    service.ports
+      .filter((one) =>
+        isOfNode
+          ? one.nodePort === port
+          : one.port === port &&
+            [service.clusterIp, ...service.externalIps, ...service.loadBalancerIps].includes(address),
+      )
+      .flatMap(({ endpoints }) => endpoints),
+  );
+}
+
+/** As it stands in a DNS message, where each label comes by itself. */
+function longestLabel(name: string): string {
+  return name.split('.').reduce((one, other) => (other.length > one.length ? other : one), '');
 }
 
 function sourceAddresses(cloud: Cloud, { from, fromAddress }: Ask['request']): Ipv4[] {

@@ -13,6 +13,11 @@ export interface Outcome {
   readonly client?: Ipv4 | undefined;
   readonly answeredBy?: string | undefined;
   readonly ttl?: number | undefined;
+  /** Who answered each sample: how often. */
+  readonly answers?: ReadonlyMap<string, number> | undefined;
+  /** What a name leads to, and which names the server was asked for. */
+  readonly addresses?: readonly Ipv4[] | undefined;
+  readonly asked?: readonly string[] | undefined;
   /** The tool's own words when it failed. */
   readonly said?: string | undefined;
 }
@@ -22,12 +27,16 @@ export interface ToolResult {
   readonly out: string;
   readonly err: string;
   readonly body: string;
+  /** The bodies of the further samples, a line each; undefined where one is all. */
+  readonly samples?: string | undefined;
 }
 
 export function readOutcome(kind: RequestKind, result: ToolResult): Outcome {
   switch (kind) {
     case 'http':
-      return readCurl(result);
+      return withSamples(readCurl(result), result.samples);
+    case 'dns':
+      return readDig(result);
     case 'ping':
       return readPing(result);
     case 'tcp':
@@ -48,6 +57,46 @@ function readCurl({ exitCode, out, err, body }: ToolResult): Outcome {
   if (exitCode === 28) return { verdict: 'timeout', timeMs, said };
   if (exitCode === 52 || exitCode === 56) return { verdict: 'reset', timeMs, said };
   return { verdict: /refused/i.test(said) ? 'refused' : 'unreachable', timeMs, said };
+}
+
+function withSamples(first: Outcome, samples: string | undefined): Outcome {
+  if (samples === undefined) return first;
+  const answers = new Map<string, number>();
+  const count = (who: string | undefined): void => {
+    if (who !== undefined) answers.set(who, (answers.get(who) ?? 0) + 1);
+  };
+  count(first.answeredBy);
+  for (const line of samples.split('\n')) count(readAnswer(line).answeredBy);
+  return { ...first, answers };
+}
+
+/** @see dig(1): 9 is "no reply from server" */
+function readDig({ exitCode, out, err }: ToolResult): Outcome {
+  const said = `${out}\n${err}`;
+  const asked = [...out.matchAll(/^;(\S+)\s+IN\s+A$/gm)].map((match) =>
+    (match[1] ?? '').replace(/\.$/, ''),
+  );
+  if (/connection refused/i.test(said)) return { verdict: 'refused', asked, said: firstWords(said) };
+  if (exitCode === 9 || /no servers could be reached|timed out/.test(said)) {
+    return { verdict: 'timeout', asked, said: firstWords(said) };
+  }
+  const addresses = [...out.matchAll(/^\S+\s+\d+\s+IN\s+A\s+(\S+)$/gm)].flatMap(
+    (match) => parseIpv4(match[1] ?? '') ?? [],
+  );
+  const time = /^;; Query time: (\d+) msec$/m.exec(out);
+  return {
+    verdict: addresses.length > 0 ? 'allowed' : 'no-such-name',
+    addresses,
+    asked,
+    timeMs: time === null ? undefined : Number(time[1]),
+  };
+}
+
+function firstWords(said: string): string | undefined {
+  return said
+    .split('\n')
+    .find((line) => /;;.*(refused|timed out|no servers)/i.test(line))
+    ?.replace(/^;; /, '');
 }
 
 function readPing({ exitCode, out, err }: ToolResult): Outcome {

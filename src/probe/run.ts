@@ -9,7 +9,7 @@ import type { NetnsName } from '../base/names.ts';
 import { type Cloud, findThing } from '../cloud.ts';
 import { runBinary } from '../host/exec.ts';
 import { enterWithScript, type Sandbox } from '../host/sandbox.ts';
-import { judge, type Judgement } from '../judge/judge.ts';
+import { type Judgement, judgeAll } from '../judge/judge.ts';
 import type { Capture } from '../observe/journey.ts';
 import { parseDropLog } from '../observe/drop.ts';
 import { decodePcap } from '../observe/pcap.ts';
@@ -66,21 +66,25 @@ export async function runGroup(
   return asks.map((ask, index) => {
     const { request, probe } = ask;
     const outcome = readOutcome(request.kind, {
-      exitCode: Number(text(`${index}.exit`)),
+      exitCode: exitCodeOf(text(`${index}.exit`), ask.name),
       out: text(`${index}.out`),
       err: text(`${index}.err`),
       body: text(`${index}.body`),
+      samples: probe.samples === undefined ? undefined : text(`${index}.samples`),
     });
     const evidence = readEvidence(cloud, marks, captures, drops, ask);
-    const judgement = judge(cloud, {
+    const chosen = request.destinations.find((one) => one === evidence.first?.destination);
+    const alternatives = judgeAll(cloud, {
       protocol: protocolOf(request.kind),
       from: request.from,
-      destination: request.destination,
+      destination: chosen ?? request.destination,
       port: request.port,
       http: request.kind === 'http',
       byName: request.isByName,
+      isDns: request.kind === 'dns',
       ...(probe.fragment ? {} : { dontFragment: true, sizeBytes: (probe.size ?? 56) + 28 }),
     });
+    const judgement = closest(alternatives, outcome, evidence);
     const reached = evidence.path.at(-1) === judgement.path.at(-1);
     const shown = reached ? evidence.last?.source : undefined;
     const sourceSeen = outcome.client ?? shown;
@@ -95,12 +99,33 @@ export async function runGroup(
       sourceSeen,
       differences: findDifferences(
         cloud,
-        { request, probe, outcome, evidence, judgement, sourceSeen },
+        { request, probe, outcome, evidence, judgement, alternatives, sourceSeen },
         entries,
       ),
       byHand: renderByHand(ask),
     };
   });
+}
+
+/** An empty file is no success: nothing was sent. */
+function exitCodeOf(written: string, probe: string): number {
+  if (!/^\d+\n$/.test(written)) throw new Error(`nothing is known of probe "${probe}": it was not sent`);
+  return Number(written);
+}
+
+/** Of what may become of a request, what did, or the first. */
+function closest(
+  alternatives: readonly [Judgement, ...Judgement[]],
+  { verdict }: Outcome,
+  { path }: Evidence,
+): Judgement {
+  const hasPath = (one: Judgement): boolean => one.path.join(' ') === path.join(' ');
+  return (
+    alternatives.find((one) => one.verdict === verdict && hasPath(one)) ??
+    alternatives.find(hasPath) ??
+    alternatives.find((one) => one.verdict === verdict) ??
+    alternatives[0]
+  );
 }
 
 function makeAsks(

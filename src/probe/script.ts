@@ -5,6 +5,7 @@
  */
 
 import { DROP_LOG } from '../aws/drop-log.ts';
+import { CA_CERTIFICATE } from '../eks/control-plane.ts';
 import type { NetnsName } from '../base/names.ts';
 import type { ProbeSpec } from '../observe/probe-spec.ts';
 import { renderFlush } from './drop-log.ts';
@@ -27,6 +28,8 @@ const ANSWER_SECONDS = 3;
  * comes, and only silence that is expected has to be waited for each time.
  */
 export const PATIENCE_MS = 2000;
+/** Of a probe's samples so many are under way at once. */
+const PARALLEL = 40;
 /** A capture hands a packet on at once, but tcpdump must get its turn before it is ended. */
 const SETTLE_SECONDS = 0.02;
 
@@ -89,9 +92,17 @@ function renderAsk({ request, probe, ports, token }: Ask, index: number): string
   const expectsAnswer = probe.expect.verdict !== 'timeout' && request.kind !== 'udp';
   const seconds = (expectsAnswer ? Math.max(probe.timeout, PATIENCE_MS) : probe.timeout) / 1000;
   const inside = `ip netns exec ${request.from.netns}`;
+  const limits = `--connect-timeout ${seconds} --max-time ${seconds + ANSWER_SECONDS}`;
   switch (request.kind) {
-    case 'http':
-      return `${inside} curl -sS -o ${index}.body -w '%{json}' --connect-timeout ${seconds} --max-time ${seconds + ANSWER_SECONDS} --local-port ${ports.from}-${ports.to} '${request.text}'`;
+    case 'dns':
+      return `${inside} dig +search +showsearch +tries=1 +time=${Math.ceil(seconds)} -p ${request.port} '${request.text}'`;
+    case 'http': {
+      const one = `${inside} curl -sS${trust(request)} -o ${index}.body -w '%{json}' ${limits} --local-port ${ports.from}-${ports.to} '${request.text}'`;
+      if (probe.samples === undefined) return one;
+      // Each by a connection of its own: the servers close it when they are told to.
+      const others = `${inside} curl -s${trust(request)} -Z --parallel-max ${PARALLEL} -H 'Connection: close' ${limits} '${request.text}?[2-${probe.samples}]' >${index}.samples 2>/dev/null`;
+      return `{ ${one}; code=$?; ${others}; (exit $code); }`;
+    }
     case 'tcp':
       return `${inside} socat -u OPEN:/dev/null TCP4:${request.text},connect-timeout=${seconds},sourceport=${ports.from},reuseaddr`;
     case 'udp':
@@ -109,6 +120,11 @@ function renderAsk({ request, probe, ports, token }: Ask, index: number): string
   }
 }
 
+/** Who speaks TLS has a certificate of the cluster's. */
+function trust({ text }: Pick<Request, 'text'>): string {
+  return text.startsWith('https://') ? ` --cacert /var${CA_CERTIFICATE}` : '';
+}
+
 /** The command that a person would type for the same request. */
 export function renderByHand({
   request,
@@ -120,8 +136,10 @@ export function renderByHand({
   const exec = `npx hoplab exec ${request.from.reference} --`;
   const seconds = probe.timeout / 1000;
   switch (request.kind) {
+    case 'dns':
+      return `${exec} dig +search +showsearch ${request.text}`;
     case 'http':
-      return `${exec} curl -v --connect-timeout ${seconds} ${request.text}`;
+      return `${exec} curl -v${trust(request)} --connect-timeout ${seconds} ${request.text}`;
     case 'tcp':
       return `${exec} socat -u OPEN:/dev/null TCP4:${request.text},connect-timeout=${seconds}`;
     case 'udp':

@@ -15,6 +15,7 @@ const MARKS: Readonly<Record<Verdict, string>> = {
   reset: 'R',
   'too-big': 'b',
   unreachable: 'u',
+  'no-such-name': 'n',
 };
 
 const GAP = '  ';

@@ -4,6 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 
 import type { Cloud } from '../cloud.ts';
 import { renderDecision } from '../observe/drop.ts';
+import { renderSpread } from '../probe/compare.ts';
 import type { ProbeResult } from '../probe/run.ts';
 import { count, PLAIN, type Style } from './style.ts';
 import { table } from './table.ts';
@@ -53,28 +54,42 @@ function renderWide(results: readonly ProbeResult[], style: Style): string {
     mark(result, style),
     result.name,
     result.probe.from,
-    `${result.request.kind} ${(result.probe[result.request.kind] ?? '').replace(/^http:\/\//, '')}`,
+    `${result.request.kind} ${(result.probe[result.request.kind] ?? '').replace(/^https?:\/\//, '')}`,
     expected(result),
     seen(result),
     renderTime(result.timeMs),
     result.evidence.path.join(' > '),
   ]);
   const headers = ['', 'FLOW', 'FROM', 'TO', 'EXPECTED', 'SEEN', 'TIME', 'PATH (observed)'];
-  return withNotes(table(headers, rows, style), results, (result) => deniedLines(result, style));
+  return withNotes(table(headers, rows, style), results, (result) => notes(result, style));
 }
 
 /** The table with lines under each of its rows. */
 function withNotes(
   text: string,
   results: readonly ProbeResult[],
-  notes: (result: ProbeResult) => string[],
+  notesOf: (result: ProbeResult) => string[],
 ): string {
   const [head = '', ...lines] = text.split('\n');
   const noted = lines.map((line, index) => {
     const result = results[index];
-    return [line, ...(result === undefined ? [] : notes(result))].join('\n');
+    return [line, ...(result === undefined ? [] : notesOf(result))].join('\n');
   });
   return [head, ...noted].join('\n');
+}
+
+/** What has no column: who denied it, who answered how often, by which names it was asked for. */
+function notes(result: ProbeResult, style: Style): string[] {
+  const { answers, asked, addresses } = result.outcome;
+  const said = (what: string, text: string): string => `   ${style.dim(what)} ${text}`;
+  return [
+    ...deniedLines(result, style),
+    ...(answers === undefined ? [] : [said('answered by', renderSpread(answers))]),
+    ...(asked === undefined ? [] : [said('asked for', asked.join(', '))]),
+    ...(addresses === undefined || addresses.length === 0
+      ? []
+      : [said('leads to', addresses.join(', '))]),
+  ];
 }
 
 function deniedLines(result: ProbeResult, style: Style): string[] {
@@ -91,7 +106,7 @@ function renderNarrow(results: readonly ProbeResult[], style: Style): string {
   ]);
   return withNotes(table(['', 'FLOW', 'SEEN', 'TIME'], rows, style), results, (result) => [
     style.dim(`   ${result.evidence.path.join(' > ')}`),
-    ...deniedLines(result, style),
+    ...notes(result, style),
   ]);
 }
 
