@@ -1,7 +1,7 @@
 /** `matrix`: everybody asks everybody, for real; exit code 1 where something is not as the model predicts. */
 
 import { InputError, suggest } from '../base/diagnostic.ts';
-import { type Cloud, findThing, type Thing } from '../cloud.ts';
+import { type Cloud, findService, findThing, type Thing } from '../cloud.ts';
 import * as pipeline from '../pipeline.ts';
 import {
   matrixToJson,
@@ -27,7 +27,7 @@ export async function matrix(
   const lab = pipeline.loadUp(name, record);
   const filter = {
     from: endpoint(lab.cloud, args.from),
-    to: endpoint(lab.cloud, args.to),
+    to: findService(lab.cloud, args.to ?? '') ?? endpoint(lab.cloud, args.to),
     port: checkPort(args.port),
   };
   const result = await pipeline.matrix(lab, sandbox, filter, terminal.progress);

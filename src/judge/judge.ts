@@ -189,7 +189,7 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
     });
   }
 
-  const answer = answerOf(end.place, question, request);
+  const answer = answerOf(cloud, end.place, question, request);
   const reached = { sourceSeen: request.packet.source, answeredBy: answer.by };
   if (answer.verdict === 'timeout') {
     return judgement(answer.verdict, answer.code, request, {
@@ -313,7 +313,12 @@ interface Answer {
   readonly at: SourceRef | undefined;
 }
 
-function answerOf(place: Place, question: Question, request: Traveller): Answer {
+function answerOf(
+  cloud: Cloud,
+  place: Place,
+  question: Question,
+  request: Traveller,
+): Answer {
   const { protocol } = question;
   // A Service may have sent it on to another one.
   const port = request.packet.destinationPort.from;
@@ -340,13 +345,13 @@ function answerOf(place: Place, question: Question, request: Traveller): Answer 
   }
   if (protocol === 'icmp') return reachable;
   const at = declaredAt(place);
-  const listener = findListener(place, protocol, port);
+  const listener = findListener(cloud, place, protocol, port);
   if (listener?.isDnsServer === true && protocol === 'udp' && question.isDns !== true) {
     const because = `${listener.reference} answers DNS messages and nothing else`;
     return { verdict: 'timeout', code: 'NOT_LISTENING', by: listener.reference, because, at };
   }
   if (listener === undefined) {
-    const because = whyNobodyListens(place, protocol, port);
+    const because = whyNobodyListens(cloud, place, protocol, port);
     return { verdict: 'refused', code: 'NOT_LISTENING', by: place.reference, because, at };
   }
   const by = listener.reference;

@@ -1,6 +1,7 @@
 /** Who listens: nothing does but what is declared. */
 
 import type { SourceRef } from '../base/diagnostic.ts';
+import type { Cloud } from '../cloud.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import { reference } from './places.ts';
 import type { Place, Protocol } from './traveller.ts';
@@ -14,6 +15,7 @@ export interface Listener {
 }
 
 export function findListener(
+  cloud: Cloud,
   place: Place,
   protocol: 'tcp' | 'udp',
   port: number,
@@ -23,16 +25,21 @@ export function findListener(
     const { behaviour, runsCoreDns: isDnsServer } = pod.spec;
     return { reference: reference(pod), fails: behaviour.fails === true, isDnsServer };
   }
-  return protocol === 'tcp' && plainPorts(place).includes(port)
+  return protocol === 'tcp' && plainPorts(cloud, place).includes(port)
     ? { reference: place.reference, fails: false, isDnsServer: false }
     : undefined;
 }
 
 /** `pod/web listens on TCP 80 and 443, not on TCP 81`. */
-export function whyNobodyListens(place: Place, protocol: Protocol, port: number): string {
+export function whyNobodyListens(
+  cloud: Cloud,
+  place: Place,
+  protocol: Protocol,
+  port: number,
+): string {
   const all = [
     ...podsIn(place).flatMap((pod) => pod.spec.ports.map((one) => portName(one))),
-    ...plainPorts(place).map((one) => portName({ protocol: 'tcp', containerPort: one })),
+    ...plainPorts(cloud, place).map((one) => portName({ protocol: 'tcp', containerPort: one })),
   ];
   const asked = portName({ protocol, containerPort: port });
   return all.length === 0
@@ -65,9 +72,16 @@ export function podsIn(place: Place): readonly Pod[] {
 }
 
 /** TCP ports on which something answers that is no pod. */
-export function plainPorts(place: Place): readonly number[] {
+export function plainPorts(cloud: Cloud, place: Place): readonly number[] {
   if (place.kind === 'instance') return place.instance.ports;
+  if (place.kind === 'node') return healthCheckPorts(cloud);
   return place.kind === 'host' ? place.host.ports : [];
+}
+
+/** kube-proxy of every node says there how many endpoints it has. */
+function healthCheckPorts({ cluster }: Cloud): readonly number[] {
+  if (cluster?.addons['kube-proxy'] !== true) return [];
+  return cluster.services.flatMap(({ healthCheckNodePort }) => healthCheckNodePort ?? []);
 }
 
 function listensOn({ spec }: Pod, protocol: Protocol, port: number): boolean {

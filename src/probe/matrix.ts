@@ -7,7 +7,7 @@ import { type Ipv4, parseIpv4 } from '../base/ip.ts';
 import type { Cloud } from '../cloud.ts';
 import { sendRequests } from '../host/prober.ts';
 import type { Sandbox } from '../host/sandbox.ts';
-import { judge, type Judgement } from '../judge/judge.ts';
+import { type Judgement, judgeAll } from '../judge/judge.ts';
 import { type Verdict, VERDICTS } from '../observe/probe-spec.ts';
 import { takePorts } from './ports.ts';
 import type { MatrixQuestion } from './questions.ts';
@@ -58,26 +58,34 @@ export async function runMatrix(
   return { cells, seconds: (performance.now() - began) / 1000 };
 }
 
+/** Of all that may become of the request, the cell holds what did, or the first. */
 export function cellOf(
   question: MatrixQuestion,
-  predicted: Judgement,
+  alternatives: readonly [Judgement, ...Judgement[]],
   observed: Observation,
 ): MatrixCell {
-  const isAsPredicted = agrees(predicted, observed);
-  return { ...question, predicted, observed, agrees: isAsPredicted, byHand: byHand(question) };
+  const found = alternatives.find((one) => agrees(one, observed));
+  const predicted = found ?? alternatives[0];
+  return { ...question, predicted, observed, agrees: found !== undefined, byHand: byHand(question) };
 }
 
 export function predict(
   cloud: Cloud,
   { from, address, protocol, port }: MatrixQuestion,
-): Judgement {
-  return judge(cloud, { protocol, from, destination: address, port, http: false });
+): [Judgement, ...Judgement[]] {
+  return judgeAll(cloud, { protocol, from, destination: address, port, http: false });
 }
 
-function renderRequest(id: number, question: MatrixQuestion, predicted: Judgement): string {
+function renderRequest(
+  id: number,
+  question: MatrixQuestion,
+  predicted: readonly Judgement[],
+): string {
   const { from, protocol, address, port, delayMs } = question;
   // What can't be predicted may be silence, and is not to cost more than that.
-  const expectsAnswer = predicted.verdict !== 'timeout' && predicted.depends === undefined;
+  const expectsAnswer = predicted.some(
+    ({ verdict, depends }) => verdict !== 'timeout' && depends === undefined,
+  );
   const waitMs = expectsAnswer ? PATIENCE_MS + delayMs : SILENCE_MS;
   return [id, from.netns, protocol, takePorts(1).from, address, port, waitMs].join(' ');
 }

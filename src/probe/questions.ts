@@ -1,18 +1,22 @@
 /**
  * The questions that a lab has: from each endpoint to each other one a ping, every port that it declares, and one port that
- * nobody listens on, at its private addresses and at its Elastic IPs.
+ * nobody listens on, at its private addresses and at its Elastic IPs; and to each Service its ports and one that it has not.
+ *
+ * What every cluster has, CoreDNS and the control plane, asks and is asked only where it is named.
  */
 
 import type { Ipv4 } from '../base/ip.ts';
 import type { Cloud, Thing } from '../cloud.ts';
+import { KUBE_SYSTEM } from '../eks/coredns.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
+import type { Service } from '../k8s/cluster-services.ts';
 import { plainPorts, podsIn } from '../judge/listen.ts';
 import { placeOf } from '../judge/places.ts';
 import type { Place, Protocol } from '../judge/traveller.ts';
 
 export interface MatrixQuestion {
   readonly from: Thing;
-  readonly to: Thing;
+  readonly to: Target;
   readonly address: Ipv4;
   readonly protocol: Protocol;
   /** 0 for ICMP. */
@@ -21,9 +25,12 @@ export interface MatrixQuestion {
   readonly delayMs: number;
 }
 
+/** A thing, or a Service, which has an address and is nowhere. */
+export type Target = Thing | Pick<Service, 'reference'>;
+
 export interface MatrixFilter {
   readonly from?: Thing | undefined;
-  readonly to?: Thing | undefined;
+  readonly to?: Target | undefined;
   /** This port alone, of everybody, whether declared or not. */
   readonly port?: number | undefined;
 }
@@ -39,11 +46,17 @@ const NOBODY_LISTENS = 9999;
 
 export function matrixQuestions(cloud: Cloud, filter: MatrixFilter = {}): MatrixQuestion[] {
   const all = endpoints(cloud);
-  const isMeant = (thing: Thing, wanted: Thing | undefined): boolean =>
-    wanted === undefined || wanted.netns === thing.netns;
-  const targets = all
+  const isMeant = (thing: Thing, wanted: Target | undefined): boolean =>
+    wanted === undefined
+      ? !thing.isSystem
+      : 'netns' in wanted && wanted.netns === thing.netns;
+  const things = all
     .filter((thing) => isMeant(thing, filter.to))
-    .map((thing) => ({ to: thing, asked: questionsTo(placeOf(cloud, thing), filter.port) }));
+    .map((to) => ({ to, asked: questionsTo(cloud, placeOf(cloud, to), nodePorts(cloud, to), filter.port) }));
+  const services = servicesOf(cloud)
+    .filter(({ reference }) => filter.to === undefined || filter.to.reference === reference)
+    .map((to) => ({ to, asked: questionsToService(to, filter.port) }));
+  const targets: { to: Target; asked: Asked[] }[] = [...things, ...services];
   return all
     .filter((thing) => isMeant(thing, filter.from))
     .flatMap((from) =>
@@ -53,6 +66,41 @@ export function matrixQuestions(cloud: Cloud, filter: MatrixFilter = {}): Matrix
     );
 }
 
+type Asked = Pick<MatrixQuestion, 'address' | 'protocol' | 'port' | 'delayMs'>;
+
+/** Those with an address of their own that manifests declare. */
+function servicesOf(cloud: Cloud): Service[] {
+  return (cloud.cluster?.services ?? []).filter(
+    ({ clusterIp, namespace, name }) =>
+      clusterIp !== undefined &&
+      clusterIp !== 'None' &&
+      !(namespace === 'default' && name === 'kubernetes') &&
+      !(namespace === KUBE_SYSTEM && name === 'kube-dns'),
+  );
+}
+
+function questionsToService(service: Service, port: number | undefined): Asked[] {
+  const { clusterIp: address } = service;
+  if (address === undefined || address === 'None') return [];
+  const declared = service.ports.map((one) => ({
+    protocol: one.protocol,
+    port: one.port,
+    delayMs: 0,
+  }));
+  const ports = port === undefined ? [...declared, closedPort(declared)] : only(port, declared);
+  return ports.map((one) => ({ address, ...one }));
+}
+
+/** What every node answers for the Services. */
+function nodePorts(cloud: Cloud, { kind }: Thing): DeclaredPort[] {
+  if (kind !== 'node') return [];
+  return (cloud.cluster?.services ?? []).flatMap(({ ports }) =>
+    ports.flatMap(({ nodePort: port, protocol }) =>
+      port === undefined ? [] : [{ protocol, port, delayMs: 0 }],
+    ),
+  );
+}
+
 /** A pod on its node's network is its node, and is not asked twice. */
 function endpoints(cloud: Cloud): Thing[] {
   const things = [...cloud.things.values()].filter((thing) => thing.isEndpoint);
@@ -60,10 +108,12 @@ function endpoints(cloud: Cloud): Thing[] {
 }
 
 function questionsTo(
+  cloud: Cloud,
   place: Place,
+  ofServices: readonly DeclaredPort[],
   port: number | undefined,
-): Pick<MatrixQuestion, 'address' | 'protocol' | 'port' | 'delayMs'>[] {
-  const declared = declaredPorts(place);
+): Asked[] {
+  const declared = [...declaredPorts(cloud, place), ...ofServices];
   const ports = port === undefined ? [...declared, closedPort(declared)] : only(port, declared);
   const ping = { protocol: 'icmp', port: 0, delayMs: 0 } as const;
   const asked = [...(port === undefined ? [ping] : []), ...ports];
@@ -105,8 +155,8 @@ function addresses(place: Place): Ipv4[] {
   }
 }
 
-function declaredPorts(place: Place): DeclaredPort[] {
-  return [...portsOf(podsIn(place)), ...plainPorts(place).map(plain)];
+function declaredPorts(cloud: Cloud, place: Place): DeclaredPort[] {
+  return [...portsOf(podsIn(place)), ...plainPorts(cloud, place).map(plain)];
 }
 
 function portsOf(pods: readonly Pod[]): DeclaredPort[] {
