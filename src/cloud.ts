@@ -23,7 +23,7 @@ import { findByReference, renderReference } from './base/reference.ts';
 import { checkServiceCidr, type ClusterSpec, serviceCidrOf } from './eks/cluster.ts';
 import { CLUSTER_SECURITY_GROUPS } from './eks/cluster-security-group.ts';
 import { type ControlPlane, kubernetesService, resolveControlPlane } from './eks/control-plane.ts';
-import { corednsDeployment, KUBE_SYSTEM, kubeDnsService } from './eks/coredns.ts';
+import { corednsDeployment, isSystemPod, kubeDnsService } from './eks/coredns.ts';
 import {
   allInterfaces,
   type Node,
@@ -198,6 +198,7 @@ function resolveCluster(
   const services = resolveServices(
     [...own, ...manifests.services.filter((service) => !isOwn(service))],
     {
+      own,
       serviceCidr,
       pods: [...nodes.values()].flatMap((node) => node.pods),
       slices: [
@@ -284,7 +285,10 @@ function resolveNodes(
         'unknown-pod',
         at.keyAt(),
         `pin for "${reference}", which no manifest makes`,
-        suggest(reference, references),
+        suggest(
+          reference,
+          specs.filter((pod) => !isSystemPod(pod)).map((pod) => podReference(pod.namespace, pod.name)),
+        ),
       );
     }
   }
@@ -442,8 +446,7 @@ function nameThings(
   }
   for (const pod of pods) {
     const name = podReference(pod.spec.namespace, pod.spec.name).slice('pod/'.length);
-    const isSystem = pod.spec.runsCoreDns && pod.spec.namespace === KUBE_SYSTEM;
-    add('pod', name, pod.netns, pod.address, pod.spec.at, isSystem);
+    add('pod', name, pod.netns, pod.address, pod.spec.at, isSystemPod(pod.spec));
   }
 
   const byNetns = new Map<NetnsName, Thing>();

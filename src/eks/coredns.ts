@@ -8,6 +8,7 @@
  */
 
 import { type Cidr, nth } from '../base/ip.ts';
+import type { PodSpec } from '../k8s/pod.ts';
 import type { ServiceSpec } from '../k8s/service.ts';
 import type { WorkloadSpec } from '../k8s/workload.ts';
 import type { Where } from '../source/yaml.ts';
@@ -18,6 +19,13 @@ const LABELS = { 'k8s-app': 'kube-dns', 'eks.amazonaws.com/component': 'coredns'
 const DNS_ADDRESS = 10;
 const REPLICAS = 2;
 const PORT = 53;
+
+/** Of the add-on, or of whoever replaces it. */
+export function isSystemPod(
+  pod: Pick<PodSpec, 'namespace' | 'runsCoreDns'>,
+): boolean {
+  return pod.runsCoreDns && pod.namespace === KUBE_SYSTEM;
+}
 
 export function corednsDeployment(where: Where): WorkloadSpec {
   const at = where.keyAt();

@@ -41,6 +41,8 @@ export interface Service extends Omit<ServiceSpec, 'ports' | 'clusterIp' | 'heal
 }
 
 export interface ServiceNeeds {
+  /** Those that the cluster makes itself: nobody can mend what they select. */
+  readonly own: readonly ServiceSpec[];
   readonly serviceCidr: Cidr;
   readonly pods: readonly PlacedPod[];
   readonly slices: readonly WrittenSlice[];
@@ -60,7 +62,9 @@ export function resolveServices(
     const written = needs.slices.filter(
       (one) => one.namespace === namespace && one.service === name,
     );
-    if (written.length === 0) checkSelection(spec, needs.pods, diagnostics);
+    if (written.length === 0 && !needs.own.includes(spec)) {
+      checkSelection(spec, needs.pods, diagnostics);
+    }
     const slices =
       written.length > 0
         ? written.map(({ slice }) => slice)
@@ -139,7 +143,7 @@ function checkSelection(
     diagnostics.warning(
       'unknown-target-port',
       port.where.at('targetPort'),
-      `none of the ${selected.length} pods of Service "${name}" has a ${port.protocol.toUpperCase()} port named "${port.targetPort}": connections to port ${port.port} are refused`,
+      `no pod of Service "${name}" has a ${port.protocol.toUpperCase()} port named "${port.targetPort}": connections to port ${port.port} are refused`,
       names.size === 0
         ? 'give the number, or give the containerPort that name'
         : `their ports are named ${[...names].join(', ')}`,

@@ -28,14 +28,10 @@ export function checkServicePorts(
   diagnostics: Diagnostics,
 ): boolean {
   const { name, type, ports, where } = service;
-  let isFine = true;
-  const fail = (...words: Parameters<Diagnostics['error']>): void => {
-    diagnostics.error(...words);
-    isFine = false;
-  };
+  const before = diagnostics.list.length;
   const isHeadless = service.clusterIp === 'None';
   if (ports.length === 0 && type !== 'ExternalName' && !isHeadless) {
-    fail(
+    diagnostics.error(
       'service-without-ports',
       where.at('spec'),
       `Service "${name}" has no ports`,
@@ -46,7 +42,7 @@ export function checkServicePorts(
   const byNumber = new Map<string, ServicePortSpec>();
   ports.forEach((port, index) => {
     if (isSctp[index] === true) {
-      fail(
+      diagnostics.error(
         'sctp',
         port.where.at('protocol'),
         `port ${port.port} is SCTP, which Hoplab has no server for`,
@@ -55,7 +51,7 @@ export function checkServicePorts(
       return;
     }
     if (port.name === '' && ports.length > 1) {
-      fail(
+      diagnostics.error(
         'missing-key',
         port.where.at(),
         `port ${port.port} of Service "${name}" lacks "name", and the Service has several ports`,
@@ -66,7 +62,7 @@ export function checkServicePorts(
     const number = renderServicePort(port);
     const sameNumber = byNumber.get(number);
     if (sameName !== undefined && port.name !== '') {
-      fail(
+      diagnostics.error(
         'port-twice',
         port.where.at('name'),
         `the port name "${port.name}" stands twice in Service "${name}", first at ${renderSourceRef(sameName.where.at('name'))}`,
@@ -74,7 +70,7 @@ export function checkServicePorts(
       );
     }
     if (sameNumber !== undefined) {
-      fail(
+      diagnostics.error(
         'port-twice',
         port.where.at('port'),
         `port ${number} stands twice in Service "${name}", first at ${renderSourceRef(sameNumber.where.at('port'))}`,
@@ -83,27 +79,27 @@ export function checkServicePorts(
     }
     byName.set(port.name, port);
     byNumber.set(number, port);
-    checkNodePort(service, port, fail);
+    checkNodePort(service, port, diagnostics);
   });
-  return isFine;
+  return diagnostics.list.length === before;
 }
 
 function checkNodePort(
   { name, type }: ServiceSpec,
   { nodePort, where }: ServicePortSpec,
-  fail: Diagnostics['error'],
+  diagnostics: Diagnostics,
 ): void {
   if (nodePort === undefined) return;
   const at = where.at('nodePort');
   if (type !== 'NodePort' && type !== 'LoadBalancer') {
-    fail(
+    diagnostics.error(
       'node-port',
       at,
       `Service "${name}" is of type ${type} and has a nodePort`,
       'make it "type: NodePort", or take the nodePort out',
     );
   } else if (nodePort < NODE_PORTS.from || nodePort > NODE_PORTS.to) {
-    fail(
+    diagnostics.error(
       'node-port',
       at,
       `nodePort ${nodePort} of Service "${name}" is not in the range of node ports, ${NODE_PORTS.from} to ${NODE_PORTS.to}`,

@@ -6,6 +6,7 @@
  * by itself is not removed again, and what is wanted but went along is added again.
  */
 
+import { blockOf } from '../base/ip.ts';
 import {
   type Bridge,
   type ForeignLink,
@@ -32,7 +33,7 @@ export function diff(from: KernelState, to: KernelState): Step[] {
   const goneNetns = new Set<string>();
   const goneLinks = new Set<string>();
   const reorderedLinks = linksWithOtherAddresses(from, to);
-  const touchedLinks = new Set<string>(reorderedLinks);
+  const touchedLinks = new Set<string>();
 
   for (const [key, { object }] of from) {
     const wanted = to.get(key)?.object;
@@ -53,6 +54,9 @@ export function diff(from: KernelState, to: KernelState): Step[] {
       for (const link of linksMadeBy(object)) goneLinks.add(link);
     }
   }
+
+  addLinksOvertaken(from, to, goneLinks, reorderedLinks);
+  for (const link of reorderedLinks) touchedLinks.add(link);
 
   const goesAlong = (object: KernelObject): boolean =>
     (object.kind !== 'netns' && netnsOf(object).some((netns) => goneNetns.has(netns))) ||
@@ -171,6 +175,42 @@ function linksWithOtherAddresses(from: KernelState, to: KernelState): Set<string
     if (object.broadcast !== other.broadcast) links.add(linkKey(object.netns, object.link));
   }
   return links;
+}
+
+/**
+ * Of two links of a namespace with one block, packets to it leave by the one whose route came first. A link that stays is
+ * therefore given its addresses anew where one that comes before it in the plan gets its own only now.
+ */
+function addLinksOvertaken(
+  from: KernelState,
+  to: KernelState,
+  goneLinks: ReadonlySet<string>,
+  reorderedLinks: Set<string>,
+): void {
+  const places = new Map([...from.keys()].map((key, index) => [key, index]));
+  const blocks = new Map<string, { key: string; link: string }[]>();
+  for (const [key, { object }] of to) {
+    if (object.kind !== 'address' || !object.connectedRoute) continue;
+    const block = `${object.netns} ${blockOf(object.address, object.prefixLength)}`;
+    const list = blocks.get(block) ?? [];
+    const link = linkKey(object.netns, object.link);
+    // A link's further addresses of the block bring no further route.
+    if (!list.some((one) => one.link === link)) list.push({ key, link });
+    blocks.set(block, list);
+  }
+  for (const list of blocks.values()) {
+    let last = -1;
+    let isOvertaken = false;
+    for (const { key, link } of list) {
+      const place = places.get(key);
+      const stays = place !== undefined && !goneLinks.has(link) && !reorderedLinks.has(link);
+      if (stays && !isOvertaken && place > last) last = place;
+      else {
+        isOvertaken = true;
+        if (stays) reorderedLinks.add(link);
+      }
+    }
+  }
 }
 
 type Cable = Veth | Bridge | ForeignLink;

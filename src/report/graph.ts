@@ -11,6 +11,7 @@ import type { Subnet } from '../aws/subnet.ts';
 import type { Vpc } from '../aws/vpc.ts';
 import { renderReference } from '../base/reference.ts';
 import type { Cloud } from '../cloud.ts';
+import { isSystemPod } from '../eks/coredns.ts';
 import { allInterfaces, type Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import { podReference } from '../k8s/pod.ts';
@@ -60,7 +61,9 @@ const INTERNET = 'internet';
 
 export function graphOf(cloud: Cloud, question: string | undefined): Graph {
   const nodes = [...(cloud.cluster?.nodes.values() ?? [])];
-  const hosts = cloud.internetHosts.map(({ name, address }): GraphNode => ({
+  // What every cluster has is no part of what a lab shows.
+  const declared = cloud.internetHosts.filter((host) => host.isSystem !== true);
+  const hosts = declared.map(({ name, address }): GraphNode => ({
     id: `internet/${name}`,
     kind: 'host',
     lines: [`internet/${name}`, address],
@@ -203,7 +206,7 @@ function more(where: string, left: number, noun: string, ...lines: string[]): Gr
 
 function nodeGroup(vpc: Vpc, node: Node): GraphGroup {
   const id = `node/${node.name}`;
-  const { shown, left } = fold(node.pods, PODS_SHOWN);
+  const { shown, left } = fold(podsOf(node), PODS_SHOWN);
   const enis = allInterfaces(node).map((eni): GraphNode => {
     const [primary] = eni.addresses;
     return { id: `${id}:${eni.link}`, kind: 'eni', lines: [eni.link, renderAddress(primary)] };
@@ -218,8 +221,12 @@ function nodeGroup(vpc: Vpc, node: Node): GraphGroup {
   };
 }
 
+function podsOf({ pods }: Node): Pod[] {
+  return pods.filter(({ spec }) => !isSystemPod(spec));
+}
+
 function eniEdges(node: Node): GraphEdge[] {
-  return fold(node.pods, PODS_SHOWN).shown.flatMap(({ spec, eni }) => {
+  return fold(podsOf(node), PODS_SHOWN).shown.flatMap(({ spec, eni }) => {
     if (eni === undefined) return [];
     const from = podReference(spec.namespace, spec.name);
     return [{ kind: 'eni', from, to: `node/${node.name}:${eni.interface.link}`, destinations: [] }];

@@ -1,5 +1,6 @@
 import t from 'tap';
 
+import { ipv4 } from '../../src/base/ip.ts';
 import { podNetns, podReference } from '../../src/k8s/pod.ts';
 import { lab, problems } from './lab.ts';
 
@@ -38,15 +39,20 @@ metadata:
     hoplab.io/status: "503"
     hoplab.io/fails: "true"
     hoplab.io/ready: "false"
+    hoplab.io/terminating: "true"
     example.com/note: kept
 spec:
   nodeName: node-1
   nodeSelector: { disk: ssd }
   hostNetwork: true
+  hostname: first
+  subdomain: web
+  dnsPolicy: None
+  dnsConfig: { nameservers: [10.0.0.2], searches: [example.com], options: [{ name: ndots, value: "2" }, { name: edns0 }] }
   initContainers: [{ name: setup, ports: [{ containerPort: 99999 }] }]
   containers:
     - name: main
-      image: nginx
+      image: registry.k8s.io/coredns/coredns:v1.11.3
       ports:
         - containerPort: 80
         - { name: dns, containerPort: 53, protocol: UDP }
@@ -69,21 +75,35 @@ spec:
         'hoplab.io/status': '503',
         'hoplab.io/fails': 'true',
         'hoplab.io/ready': 'false',
+        'hoplab.io/terminating': 'true',
         'example.com/note': 'kept',
       },
       nodeName: 'node-1',
       nodeSelector: { disk: 'ssd' },
-      nodeAt: at(15, 13),
+      nodeAt: at(16, 13),
       hostNetwork: true,
       ports: [
-        { name: undefined, containerPort: 80, protocol: 'tcp', http: true, at: at(23, 26) },
-        { name: 'dns', containerPort: 53, protocol: 'udp', http: false, at: at(24, 39) },
-        { name: 'tcp-db', containerPort: 5432, protocol: 'tcp', http: false, at: at(26, 42) },
-        { name: 'tcpish', containerPort: 53, protocol: 'tcp', http: true, at: at(27, 42) },
-        { name: 'tcp', containerPort: 9, protocol: 'tcp', http: false, at: at(28, 39) },
+        { name: undefined, containerPort: 80, protocol: 'tcp', http: true, at: at(28, 26) },
+        { name: 'dns', containerPort: 53, protocol: 'udp', http: false, at: at(29, 39) },
+        { name: 'tcp-db', containerPort: 5432, protocol: 'tcp', http: false, at: at(31, 42) },
+        { name: 'tcpish', containerPort: 53, protocol: 'tcp', http: true, at: at(32, 42) },
+        { name: 'tcp', containerPort: 9, protocol: 'tcp', http: false, at: at(33, 39) },
       ],
+      hostname: 'first',
+      subdomain: 'web',
+      dnsPolicy: 'None',
+      dnsConfig: {
+        nameservers: [ipv4('10.0.0.2')],
+        searches: ['example.com'],
+        options: [
+          { name: 'ndots', value: '2' },
+          { name: 'edns0', value: undefined },
+        ],
+      },
+      runsCoreDns: true,
       behaviour: { status: 503, delayMs: 1500, fails: true },
       ready: false,
+      terminating: true,
     },
   ]);
 });
@@ -102,8 +122,14 @@ t.test('what a pod does not say has the value that Kubernetes gives it', async (
       nodeAt: undefined,
       hostNetwork: false,
       ports: [],
+      hostname: undefined,
+      subdomain: undefined,
+      dnsPolicy: 'ClusterFirst',
+      dnsConfig: { nameservers: [], searches: [], options: [] },
+      runsCoreDns: false,
       behaviour: {},
       ready: true,
+      terminating: false,
     },
   ]);
 });

@@ -57,8 +57,14 @@ t.test('a pod of a workload knows its owner, and stands where the workload does'
           at: { file: 'm.yaml', line: 9, column: 47 },
         },
       ],
+      hostname: 'db-0',
+      subdomain: undefined,
+      dnsPolicy: 'ClusterFirst',
+      dnsConfig: { nameservers: [], searches: [], options: [] },
+      runsCoreDns: false,
       behaviour: {},
       ready: true,
+      terminating: false,
     },
   ]);
 });

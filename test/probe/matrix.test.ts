@@ -34,11 +34,11 @@ vpcs:
 `);
     const [question] = matrixQuestions(cloud, { port: 80 });
     if (question === undefined) throw new Error('two instances have a question');
-    const predicted = predict(cloud, question);
+    const [predicted] = predict(cloud, question);
     const seen = (verdict: Observation['verdict'], source?: string): Observation =>
       parseAnswer(`0 ${verdict} 1.0 ${source ?? '-'}`)[1];
     const agrees = (observed: Observation, depends?: string): boolean =>
-      cellOf(question, depends === undefined ? predicted : { ...predicted, depends }, observed)
+      cellOf(question, [depends === undefined ? predicted : { ...predicted, depends }], observed)
         .agrees;
     t.match(predicted, { verdict: 'allowed', sourceSeen: '10.0.1.10' });
     t.equal(agrees(seen('allowed')), true);

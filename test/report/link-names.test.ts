@@ -14,6 +14,8 @@ vpcs:
     routeTables: { public: { routes: [{ destination: 0.0.0.0/0, target: igw }] } }
 cluster:
   vpc: main
+  addons: { coredns: false }
+  endpointPublicAccess: false
   nodes: { node-1: { subnet: public, address: 10.0.1.10 } }
   pins: { pod/web: { address: 10.0.1.60 } }
 internet: { example.com: { address: 198.51.100.10 } }
@@ -35,6 +37,8 @@ t.test('every link of a lab has words', async (t) => {
     'node-1:eni… = node/node-1, to pod/web 10.0.1.60',
     'node-1:eth0 = node/node-1 eth0 10.0.1.10',
     'pod-web:eth0 = pod/web eth0 10.0.1.60',
+    'vpc-main:eks-api-1-eth0 = vpc/main, port of eks/api-1 eth0 10.0.1.237',
+    'vpc-main:eks-api-2-eth0 = vpc/main, port of eks/api-2 eth0 10.0.1.213',
     'vpc-main:igw = vpc/main, to igw',
     'vpc-main:nat-1-eth0 = vpc/main, port of nat/nat-1 eth0 10.0.1.50',
     'vpc-main:node-1-eth0 = vpc/main, port of node/node-1 eth0 10.0.1.10',
@@ -48,6 +52,8 @@ t.test('every address has one name, an Elastic IP another than the private one',
     [
       '10.0.1.50 nat/nat-1',
       '10.0.1.10 node/node-1',
+      '10.0.1.237 eks/api-1',
+      '10.0.1.213 eks/api-2',
       '198.51.100.10 internet/example.com',
       '10.0.1.60 pod/web',
       '203.0.113.50 nat/nat-1:elastic',

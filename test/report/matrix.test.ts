@@ -35,11 +35,11 @@ internet: { example.com: { address: 198.51.100.10 } }
 function cells(others: Readonly<Record<string, string>> = {}, depends?: string): MatrixCell[] {
   return matrixQuestions(CLOUD).map((question) => {
     const { from, address, port } = question;
-    const predicted = predict(CLOUD, question);
+    const [predicted] = predict(CLOUD, question);
     const answer = others[`${from.reference} > ${address} ${port}`] ?? `${predicted.verdict} 1.0 -`;
     const [, observed] = parseAnswer(`0 ${answer}`);
     const isUnknown = depends === `${from.reference} > ${address} ${port}`;
-    return cellOf(question, isUnknown ? { ...predicted, depends: 'a port' } : predicted, observed);
+    return cellOf(question, [isUnknown ? { ...predicted, depends: 'a port' } : predicted], observed);
   });
 }
 
