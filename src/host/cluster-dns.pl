@@ -17,7 +17,7 @@
 # What is in the zone is never asked upstream. A name above one that is there is there too, without a record. What is asked
 # upstream is asked as it came, over UDP or TCP as it came; who does not answer in two seconds is followed by the next one,
 # the last one by SERVFAIL.
-# Perl, as in responder.pl.
+# A namespace's server asks from one UDP port, and by a TCP connection for each question. Perl, as in responder.pl.
 # @see RFC 1035 (messages), RFC 2308 (answers that say no), RFC 2782 (SRV), RFC 6891 (OPT), RFC 7766 (TCP)
 # @see coredns/plugin/kubernetes, coredns/plugin/forward, coredns/plugin/loadbalance
 use strict;
@@ -165,6 +165,7 @@ sub is_inside {
 sub know {
     my ($name) = @_;
     is_inside($name) or die "\"$name\" is outside of $zone\n";
+    # What is above it, too.
     for (; $name ne $zone; $name =~ s/^[^.]*\.//) { $known{$name} = 1 }
 }
 
@@ -227,18 +228,19 @@ sub look_up {
 
 # --- Messages
 
-# The name at a place of a message, and the place behind it. A pointer leads back, so that there is no end without end.
+# The name at a place of a message, and the place behind it. A pointer leads back, and there are no more of them than a
+# name has labels: nobody keeps us busy with one.
 sub read_name {
     my ($message, $at) = @_;
     my ($end, @labels);
-    my ($limit, $bytes) = ($at, 1);
+    my ($limit, $bytes, $pointers) = ($at, 1, 0);
     while (1) {
         my $length = unpack('C', substr($message, $at, 1)) // die "ends in a name\n";
         if ($length >= 0xc0) {
             my $to = unpack('n', substr($message, $at, 2)) // die "ends in a name\n";
             $end //= $at + 2;
             $at = $to & 0x3fff;
-            $at < $limit or die "points forward\n";
+            $at < $limit && $pointers++ < 127 or die "points forward, or too often\n";
             $limit = $at;
             next;
         }
