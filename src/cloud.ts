@@ -132,7 +132,14 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     );
     if (node !== undefined) resolvedNodes.set(node.name, node);
   }
-  const cluster = resolveCluster(lab, grounds, { book, elastic }, nodes, resolvedNodes, diagnostics);
+  const cluster = resolveCluster(
+    lab,
+    grounds,
+    { book, elastic },
+    nodes,
+    resolvedNodes,
+    diagnostics,
+  );
   const vpcs = new Map<string, Vpc>();
   for (const [name, spec] of Object.entries(file.vpcs)) {
     const ground = grounds.get(name);
@@ -204,7 +211,8 @@ function resolveCluster(
       slices: [
         kubernetes.slice,
         ...manifests.slices.filter(
-          ({ namespace, service }) => !own.some((one) => one.namespace === namespace && one.name === service),
+          ({ namespace, service }) =>
+            !own.some((one) => one.namespace === namespace && one.name === service),
         ),
       ],
       zoneOf: (node) => zoneOf(nodes.get(node)),
@@ -287,7 +295,9 @@ function resolveNodes(
         `pin for "${reference}", which no manifest makes`,
         suggest(
           reference,
-          specs.filter((pod) => !isSystemPod(pod)).map((pod) => podReference(pod.namespace, pod.name)),
+          specs
+            .filter((pod) => !isSystemPod(pod))
+            .map((pod) => podReference(pod.namespace, pod.name)),
         ),
       );
     }
@@ -481,7 +491,8 @@ export function addressMappings(vpc: Vpc): AddressMapping[] {
 
 /** The VPC that an endpoint is in; undefined for what is in none, and for what runs no programs of its own. */
 export function vpcOfThing(cloud: Cloud, { kind, netns }: Thing): Vpc | undefined {
-  if (kind === 'pod' || kind === 'node' || kind === 'eks') return cloud.vpcs.get(cloud.cluster?.vpc ?? '');
+  if (kind === 'pod' || kind === 'node' || kind === 'eks')
+    return cloud.vpcs.get(cloud.cluster?.vpc ?? '');
   if (kind !== 'instance') return undefined;
   return [...cloud.vpcs.values()].find((vpc) =>
     [...vpc.instances.values()].some((instance) => instance.netns === netns),

@@ -18,7 +18,7 @@ export function sha256Base32(text: string): string {
   let word = '';
   for (let bit = 0; bit + 5 <= digest.length * 8; bit += 5) {
     const two = ((digest[bit >> 3] ?? 0) << 8) | (digest[(bit >> 3) + 1] ?? 0);
-    word += BASE32[(two >> (11 - (bit & 7))) & 31];
+    word += BASE32.charAt((two >> (11 - (bit & 7))) & 31);
   }
   return word;
 }

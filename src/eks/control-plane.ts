@@ -40,7 +40,7 @@ import type { ClusterSpec } from './cluster.ts';
 /** EKS makes two to four. @see network-reqs.html "Subnet requirements for clusters" */
 const INTERFACES = 2;
 
-export const API_PORT = 443;
+const API_PORT = 443;
 
 export interface ControlPlane {
   /** The cross-account ENIs, each on a host of its own. */
@@ -55,7 +55,7 @@ export interface ControlPlane {
 }
 
 /** `0123…CDEF.gr7.us-east-1.eks.amazonaws.com`, of 32 digits that are random on AWS. */
-export function endpointName(lab: string, vpc: string): string {
+function endpointName(lab: string, vpc: string): string {
   const id = sha256Hex(`eks/${lab}/${vpc}`).slice(0, 32).toUpperCase();
   return `${id}.gr7.us-east-1.eks.amazonaws.com`;
 }
@@ -239,7 +239,7 @@ const CERTIFICATE = '/run/hoplab/pki/apiserver.pem';
 /** Where the kubelet puts it into each pod; /var/run is /run. */
 export const CA_CERTIFICATE = '/run/secrets/kubernetes.io/serviceaccount/ca.crt';
 
-export function apiServerCertificate({ certificateNames: names }: ControlPlane): Certificate {
+function apiServerCertificate({ certificateNames: names }: ControlPlane): Certificate {
   const authority = { certificate: CA_CERTIFICATE, key: '/run/hoplab/pki/ca.key' };
   return { kind: 'certificate', path: CERTIFICATE, authority, names };
 }
@@ -266,7 +266,12 @@ function pages(version: string): Page[] {
     code: 403,
   };
   return [
-    { path: '/version', status: 200, ...json, body: JSON.stringify(versionBody, null, 1).replaceAll('\n', '') },
+    {
+      path: '/version',
+      status: 200,
+      ...json,
+      body: JSON.stringify(versionBody, null, 1).replaceAll('\n', ''),
+    },
     ...['/healthz', '/livez', '/readyz'].map((path) => ({
       path,
       status: 200,

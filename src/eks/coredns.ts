@@ -21,9 +21,7 @@ const REPLICAS = 2;
 const PORT = 53;
 
 /** Of the add-on, or of whoever replaces it. */
-export function isSystemPod(
-  pod: Pick<PodSpec, 'namespace' | 'runsCoreDns'>,
-): boolean {
+export function isSystemPod(pod: Pick<PodSpec, 'namespace' | 'runsCoreDns'>): boolean {
   return pod.runsCoreDns && pod.namespace === KUBE_SYSTEM;
 }
 

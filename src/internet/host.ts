@@ -13,7 +13,14 @@ import * as z from 'zod';
 
 import { because } from '../base/because.ts';
 import { type Diagnostics, type SourceRef } from '../base/diagnostic.ts';
-import { type Cidr, cidr, contains, type Ipv4, ipv4, NOT_ROUTED_ON_THE_INTERNET } from '../base/ip.ts';
+import {
+  type Cidr,
+  cidr,
+  contains,
+  type Ipv4,
+  ipv4,
+  NOT_ROUTED_ON_THE_INTERNET,
+} from '../base/ip.ts';
 import { linkName, macAddress, netnsName, type NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { hostNetns } from '../kernel/netns.ts';

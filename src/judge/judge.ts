@@ -313,12 +313,7 @@ interface Answer {
   readonly at: SourceRef | undefined;
 }
 
-function answerOf(
-  cloud: Cloud,
-  place: Place,
-  question: Question,
-  request: Traveller,
-): Answer {
+function answerOf(cloud: Cloud, place: Place, question: Question, request: Traveller): Answer {
   const { protocol } = question;
   // A Service may have sent it on to another one.
   const port = request.packet.destinationPort.from;

@@ -43,14 +43,24 @@ export function passService(traveller: Traveller, node: Node, origin: Origin): S
   });
   if (usable.length === 0) {
     const { code, because } = stop('NO_ENDPOINTS', `has no endpoints, and ${where} refuses`);
-    return { at: 'rejected', place: nodePlace(node), code, because, by: service.reference, source: service.at };
+    return {
+      at: 'rejected',
+      place: nodePlace(node),
+      code,
+      because,
+      by: service.reference,
+      source: service.at,
+    };
   }
 
   const isInternal = by === 'cluster IP';
   const { source } = traveller.packet;
   if (by === 'load balancer' && !isLetIn(service, source)) {
     const ranges = service.loadBalancerSourceRanges.join(', ');
-    const { code, because } = stop('SERVICE_SOURCE_RANGES', `takes ${ranges} at its load balancer's address, and ${source} is in none of them`);
+    const { code, because } = stop(
+      'SERVICE_SOURCE_RANGES',
+      `takes ${ranges} at its load balancer's address, and ${source} is in none of them`,
+    );
     return lost(code, because, service.at, { by: service.reference });
   }
   const policy = isInternal ? service.internalTrafficPolicy : service.externalTrafficPolicy;
@@ -61,14 +71,19 @@ export function passService(traveller: Traveller, node: Node, origin: Origin): S
   const candidates = staysHere ? here : near(usable, node);
   if (candidates.length === 0) {
     const key = isInternal ? 'internalTrafficPolicy' : 'externalTrafficPolicy';
-    const { code, because } = stop('NO_LOCAL_ENDPOINTS', `has ${key} Local and no endpoint on ${where}, which drops without a word`);
+    const { code, because } = stop(
+      'NO_LOCAL_ENDPOINTS',
+      `has ${key} Local and no endpoint on ${where}, which drops without a word`,
+    );
     return lost(code, because, service.at, { by: service.reference });
   }
   const endpoint = traveller.pick(candidates);
   const isMasqueraded = !isInternal && (policy === 'Cluster' || isOfNode);
-  const whom = endpoint.pod ?? `${endpoint.address}`;
+  const whom = endpoint.pod ?? endpoint.address;
   const many =
-    candidates.length === 1 ? 'the one endpoint' : `one of ${candidates.length} endpoints, each as likely,`;
+    candidates.length === 1
+      ? 'the one endpoint'
+      : `one of ${candidates.length} endpoints, each as likely,`;
   traveller.sendOn(where, endpoint.address, endpoint.port, {
     clause: `${where} sends it to ${whom} (${endpoint.address}:${endpoint.port}), ${many} of ${service.reference} (kube-proxy)`,
     at: service.at,
@@ -118,7 +133,10 @@ function near(endpoints: readonly PortEndpoint[], node: Node): readonly PortEndp
   return endpoints;
 }
 
-function isLetIn({ loadBalancerSourceRanges: ranges, loadBalancerIps }: Service, source: Ipv4): boolean {
+function isLetIn(
+  { loadBalancerSourceRanges: ranges, loadBalancerIps }: Service,
+  source: Ipv4,
+): boolean {
   return (
     ranges.length === 0 ||
     ranges.some((block) => contains(block, source)) ||

@@ -18,7 +18,13 @@ import type { Behaviour } from '../kernel/server.ts';
 import { parseDurationMs } from '../source/scalar.ts';
 
 const PREFIX = 'hoplab.io/';
-const KNOWN = ['hoplab.io/delay', 'hoplab.io/status', 'hoplab.io/fails', 'hoplab.io/ready', 'hoplab.io/terminating'];
+const KNOWN = [
+  'hoplab.io/delay',
+  'hoplab.io/status',
+  'hoplab.io/fails',
+  'hoplab.io/ready',
+  'hoplab.io/terminating',
+];
 const MAX_DELAY_MS = 3_600_000;
 
 type Annotations = Readonly<Record<string, string>>;

@@ -28,7 +28,7 @@ import type { Service } from './cluster-services.ts';
 import type { Endpoint } from './endpoint-slice.ts';
 import type { PodSpec } from './pod.ts';
 
-export const CLUSTER_DOMAIN = 'cluster.local';
+const CLUSTER_DOMAIN = 'cluster.local';
 const DNS_PORT = 53;
 
 /** @see kubelet pkg/kubelet/network/dns/dns.go defaultDNSOptions */
@@ -98,7 +98,7 @@ export function clusterRecords(
   ];
 }
 
-export function serviceName({ name, namespace }: Pick<Service, 'name' | 'namespace'>): string {
+function serviceName({ name, namespace }: Pick<Service, 'name' | 'namespace'>): string {
   return `${name}.${namespace}.svc.${CLUSTER_DOMAIN}`;
 }
 
@@ -148,7 +148,9 @@ export function lookUpClusterName(
 ): { readonly addresses: readonly Ipv4[] } | { readonly externalName: string } | undefined {
   const bare = word.replace(/\.$/, '').toLowerCase();
   const domains =
-    namespace === undefined || word.endsWith('.') ? [''] : ['', ...searchDomains(namespace).map((one) => `.${one}`)];
+    namespace === undefined || word.endsWith('.')
+      ? ['']
+      : ['', ...searchDomains(namespace).map((one) => `.${one}`)];
   for (const domain of domains) {
     const found = lookUp(`${bare}${domain}`, services);
     if (found !== undefined) return found;
@@ -172,7 +174,8 @@ function lookUp(
       return { addresses: [...new Set(found.map(({ address }) => address))] };
     }
     if (externalName !== undefined) return { externalName };
-    if (clusterIp === 'None') return { addresses: [...new Set(endpoints.map(({ address }) => address))] };
+    if (clusterIp === 'None')
+      return { addresses: [...new Set(endpoints.map(({ address }) => address))] };
     return clusterIp === undefined ? undefined : { addresses: [clusterIp] };
   }
   return podName(name);
@@ -201,7 +204,8 @@ export function podResolvConf(
 ): SandboxFile {
   const { clusterDns, nodeSearch, nodeServer } = needs;
   const isOfCluster =
-    clusterDns !== undefined && (pod.dnsPolicy === 'ClusterFirst' || pod.dnsPolicy === 'ClusterFirstWithHostNet');
+    clusterDns !== undefined &&
+    (pod.dnsPolicy === 'ClusterFirst' || pod.dnsPolicy === 'ClusterFirstWithHostNet');
   const config = pod.dnsConfig;
   const servers = isOfCluster ? [clusterDns] : pod.dnsPolicy === 'None' ? [] : [nodeServer];
   const search = isOfCluster
@@ -209,7 +213,9 @@ export function podResolvConf(
     : pod.dnsPolicy === 'None'
       ? []
       : nodeSearch;
-  const options = new Map<string, string | undefined>(isOfCluster ? [['ndots', String(NDOTS)]] : []);
+  const options = new Map<string, string | undefined>(
+    isOfCluster ? [['ndots', String(NDOTS)]] : [],
+  );
   for (const { name, value } of config.options) options.set(name, value);
   return resolvConf(netns, {
     servers: [...new Set([...servers, ...config.nameservers])],

@@ -20,7 +20,8 @@ import { readWith } from '../source/schema.ts';
 import { type KubernetesObject, textMapSchema } from './object.ts';
 import { type PodSpec, podReference } from './pod.ts';
 import { type Labels, matchesLabels } from './selector.ts';
-import type { ServicePortSpec, ServiceSpec } from './service.ts';
+import type { ServiceSpec } from './service.ts';
+import type { ServicePortSpec } from './service-port.ts';
 
 export interface Endpoint {
   readonly address: Ipv4;
@@ -35,7 +36,8 @@ export interface Endpoint {
   readonly serving: boolean;
   readonly terminating: boolean;
   /** For whom it is meant; undefined: for everybody. */
-  readonly hints: { readonly zones: readonly string[]; readonly nodes: readonly string[] } | undefined;
+  readonly hints:
+    { readonly zones: readonly string[]; readonly nodes: readonly string[] } | undefined;
 }
 
 export interface EndpointPort {
@@ -251,7 +253,10 @@ export function podsOf(
 }
 
 /** The number that a pod has for a port of the Service; undefined where it knows no port of that name. */
-export function targetOf({ targetPort, protocol }: ServicePortSpec, pod: PodSpec): number | undefined {
+export function targetOf(
+  { targetPort, protocol }: ServicePortSpec,
+  pod: PodSpec,
+): number | undefined {
   if (typeof targetPort === 'number') return targetPort;
   // A number in quotes is a number to the API server, too.
   if (/^\d+$/.test(targetPort)) return Number(targetPort);

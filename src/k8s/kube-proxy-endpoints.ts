@@ -52,7 +52,10 @@ export function categorize(service: Service, port: ServicePort, node: NodeOfProx
 }
 
 /** Hints count where every endpoint has one and one of them is meant for this node, or for its zone. */
-function nearness(ready: readonly PortEndpoint[], node: NodeOfProxy): (one: PortEndpoint) => boolean {
+function nearness(
+  ready: readonly PortEndpoint[],
+  node: NodeOfProxy,
+): (one: PortEndpoint) => boolean {
   const forNode = (one: PortEndpoint): boolean => one.hints?.nodes.includes(node.name) === true;
   const forZone = (one: PortEndpoint): boolean =>
     node.zone !== undefined && one.hints?.zones.includes(node.zone) === true;

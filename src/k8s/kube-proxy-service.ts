@@ -20,10 +20,7 @@ import { categorize, isExternallyAccessible, type NodeOfProxy } from './kube-pro
 export interface SharedRule {
   readonly table: 'nat' | 'filter';
   readonly chain:
-    | 'KUBE-SERVICES'
-    | 'KUBE-NODEPORTS'
-    | 'KUBE-EXTERNAL-SERVICES'
-    | 'KUBE-PROXY-FIREWALL';
+    'KUBE-SERVICES' | 'KUBE-NODEPORTS' | 'KUBE-EXTERNAL-SERVICES' | 'KUBE-PROXY-FIREWALL';
   readonly rule: string;
 }
 
@@ -84,7 +81,8 @@ export function portRules(service: Service, port: ServicePort, node: ProxyNode):
   } else filter('KUBE-SERVICES', `${at(clusterIp, `${name} ${reason}`)} ${refusal}`);
   for (const address of service.externalIps) {
     if (hasAny) nat('KUBE-SERVICES', `${at(address, `${name} external IP`)} -j ${names.external}`);
-    if (!hasExternal) filter('KUBE-EXTERNAL-SERVICES', `${at(address, `${name} ${reason}`)} ${refusal}`);
+    if (!hasExternal)
+      filter('KUBE-EXTERNAL-SERVICES', `${at(address, `${name} ${reason}`)} ${refusal}`);
   }
   for (const address of service.loadBalancerIps) {
     const chain = usesFirewall ? names.firewall : names.external;
@@ -93,11 +91,13 @@ export function portRules(service: Service, port: ServicePort, node: ProxyNode):
       const text = `${name} traffic not accepted by ${names.firewall}`;
       filter('KUBE-PROXY-FIREWALL', `${at(address, text)} ${DROP}`);
     }
-    if (!hasExternal) filter('KUBE-EXTERNAL-SERVICES', `${at(address, `${name} ${reason}`)} ${refusal}`);
+    if (!hasExternal)
+      filter('KUBE-EXTERNAL-SERVICES', `${at(address, `${name} ${reason}`)} ${refusal}`);
   }
   if (port.nodePort !== undefined) {
     const dport = `-m ${protocol} --dport ${port.nodePort}`;
-    if (hasAny) nat('KUBE-NODEPORTS', `-p ${protocol} ${comment(name)} ${dport} -j ${names.external}`);
+    if (hasAny)
+      nat('KUBE-NODEPORTS', `-p ${protocol} ${comment(name)} ${dport} -j ${names.external}`);
     if (!hasExternal) {
       filter(
         'KUBE-EXTERNAL-SERVICES',
@@ -123,9 +123,11 @@ export function portRules(service: Service, port: ServicePort, node: ProxyNode):
     const rest = isExternalLocal ? names.local : names.cluster;
     chains.push({ chain: names.external, rules: hasExternal ? [...rules, `-j ${rest}`] : rules });
   }
-  if (usesFirewall) chains.push({ chain: names.firewall, rules: firewall(service, name, names, node.address) });
+  if (usesFirewall)
+    chains.push({ chain: names.firewall, rules: firewall(service, name, names, node.address) });
   const balance = (chain: string, endpoints: readonly PortEndpoint[]): void => {
-    if (endpoints.length > 0) chains.push({ chain, rules: balancing(service, port, endpoints, node) });
+    if (endpoints.length > 0)
+      chains.push({ chain, rules: balancing(service, port, endpoints, node) });
   };
   balance(names.cluster, cluster);
   balance(names.local, local);
@@ -175,8 +177,7 @@ function balancing(
         );
   const chosen = endpoints.map((endpoint, index) => {
     const left = endpoints.length - index;
-    const match =
-      left === 1 ? '' : `-m statistic --mode random --probability ${probability(left)}`;
+    const match = left === 1 ? '' : `-m statistic --mode random --probability ${probability(left)}`;
     return rule(endpoint, match);
   });
   return [...remembered, ...chosen];

@@ -165,10 +165,18 @@ export function planKubeProxy(
       const rules = portRules(service, port, { ...node, isLargeCluster });
       shared.push(...rules.shared);
       for (const { chain, rules: own } of rules.chains) {
-        fragment.add(serviceWhy, { kind: 'iptables-chain', netns, table: 'nat', chain, rules: own });
+        fragment.add(serviceWhy, {
+          kind: 'iptables-chain',
+          netns,
+          table: 'nat',
+          chain,
+          rules: own,
+        });
       }
     }
-    fragment.addAll(planHealthCheck(service, node, serviceWhy)).addAll(planUdpFlows(service, node, serviceWhy));
+    fragment
+      .addAll(planHealthCheck(service, node, serviceWhy))
+      .addAll(planUdpFlows(service, node, serviceWhy));
   }
   for (const [table, chain] of SHARED_CHAINS) {
     const rules = shared.flatMap((one) =>

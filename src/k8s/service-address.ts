@@ -105,7 +105,12 @@ function allocateNodePorts(
 ): Pick<ServiceAddresses, 'nodePorts' | 'healthCheckNodePorts'> {
   const taken = new Map<string, Claim>();
   const key = (port: number, protocol: string): string => `${port}/${protocol}`;
-  const claim = (service: ServiceSpec, port: number, protocol: 'tcp' | 'udp', at: SourceRef): void => {
+  const claim = (
+    service: ServiceSpec,
+    port: number,
+    protocol: 'tcp' | 'udp',
+    at: SourceRef,
+  ): void => {
     const there = taken.get(key(port, protocol));
     if (there === undefined) {
       taken.set(key(port, protocol), { who: reference(service), at });

@@ -5,14 +5,37 @@
  */
 
 import { type Diagnostics, renderSourceRef } from '../base/diagnostic.ts';
-import { cidr } from '../base/ip.ts';
-import type { ServicePortSpec, ServiceSpec } from './service.ts';
+import { cidr, type Ipv4 } from '../base/ip.ts';
+import type { Where } from '../source/yaml.ts';
+
+export const SERVICE_TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const;
+export type ServiceType = (typeof SERVICE_TYPES)[number];
+
+export interface ServicePortSpec {
+  /** Empty for the only port of a Service, which needs none. */
+  readonly name: string;
+  readonly protocol: 'tcp' | 'udp';
+  readonly port: number;
+  /** A number, or the name that the pods give to the port. */
+  readonly targetPort: number | string;
+  readonly nodePort: number | undefined;
+  readonly where: Where;
+}
+
+/** What of a Service its ports must agree with. */
+interface ServiceOfPorts {
+  readonly name: string;
+  readonly type: ServiceType;
+  readonly clusterIp: Ipv4 | 'None' | undefined;
+  readonly ports: readonly ServicePortSpec[];
+  readonly where: Where;
+}
 
 /** @see kube-apiserver --service-node-port-range */
 export const NODE_PORTS = { from: 30_000, to: 32_767 } as const;
 
 /** `80/tcp`, as kubectl prints it. */
-export function renderServicePort({ port, protocol }: Pick<ServicePortSpec, 'port' | 'protocol'>): string {
+function renderServicePort({ port, protocol }: Pick<ServicePortSpec, 'port' | 'protocol'>): string {
   return `${port}/${protocol.toUpperCase()}`;
 }
 
@@ -23,7 +46,7 @@ export function servicePortName(namespace: string, name: string, portName: strin
 
 /** False after reporting what makes the Service impossible. */
 export function checkServicePorts(
-  service: ServiceSpec,
+  service: ServiceOfPorts,
   isSctp: readonly boolean[],
   diagnostics: Diagnostics,
 ): boolean {
@@ -85,7 +108,7 @@ export function checkServicePorts(
 }
 
 function checkNodePort(
-  { name, type }: ServiceSpec,
+  { name, type }: ServiceOfPorts,
   { nodePort, where }: ServicePortSpec,
   diagnostics: Diagnostics,
 ): void {
@@ -109,4 +132,7 @@ function checkNodePort(
 }
 
 /** What EKS chooses from. @see https://docs.aws.amazon.com/eks/latest/APIReference/API_KubernetesNetworkConfigRequest.html */
-export const SERVICE_CIDRS = { usual: cidr('10.100.0.0/16'), inTen: cidr('172.20.0.0/16') } as const;
+export const SERVICE_CIDRS = {
+  usual: cidr('10.100.0.0/16'),
+  inTen: cidr('172.20.0.0/16'),
+} as const;

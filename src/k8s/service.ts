@@ -18,24 +18,15 @@ import { ipv4Schema, portSchema } from '../source/scalar.ts';
 import { readWith } from '../source/schema.ts';
 import type { Where } from '../source/yaml.ts';
 import { checkDnsName, hasSpec, type KubernetesObject, textMapSchema } from './object.ts';
-import { checkServicePorts } from './service-port.ts';
+import {
+  checkServicePorts,
+  SERVICE_TYPES,
+  type ServicePortSpec,
+  type ServiceType,
+} from './service-port.ts';
 import type { Labels } from './selector.ts';
 
-export const SERVICE_TYPES = ['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'] as const;
-export type ServiceType = (typeof SERVICE_TYPES)[number];
-
 export type TrafficPolicy = 'Cluster' | 'Local';
-
-export interface ServicePortSpec {
-  /** Empty for the only port of a Service, which needs none. */
-  readonly name: string;
-  readonly protocol: 'tcp' | 'udp';
-  readonly port: number;
-  /** A number, or the name that the pods give to the port. */
-  readonly targetPort: number | string;
-  readonly nodePort: number | undefined;
-  readonly where: Where;
-}
 
 export interface ServiceSpec {
   readonly namespace: string;
@@ -114,7 +105,10 @@ const serviceSchema = z.looseObject({
         .looseObject({
           ingress: z
             .array(
-              z.looseObject({ ip: ipv4Schema.optional(), ipMode: z.enum(['VIP', 'Proxy']).nullish() }),
+              z.looseObject({
+                ip: ipv4Schema.optional(),
+                ipMode: z.enum(['VIP', 'Proxy']).nullish(),
+              }),
             )
             .nullish(),
         })
@@ -140,7 +134,13 @@ export function readService(
   const clusterIp = readClusterIp(object, spec, type, where, diagnostics);
   const isExternal = type === 'NodePort' || type === 'LoadBalancer';
   const externalIps = spec.externalIPs ?? [];
-  checkExternals(object, spec, { type, isReachable: isExternal || externalIps.length > 0 }, where, diagnostics);
+  checkExternals(
+    object,
+    spec,
+    { type, isReachable: isExternal || externalIps.length > 0 },
+    where,
+    diagnostics,
+  );
   const service: ServiceSpec = {
     namespace: object.namespace,
     name: object.name,

@@ -15,7 +15,10 @@ const AUTHORITY_NAME = 'kubernetes';
 
 export function renderCertificates(steps: readonly Step[]): Command[] {
   const commands: Command[] = [];
-  const wanted = new Map<string, { certificate: Certificate; because: Step['planned']['because'] }[]>();
+  const wanted = new Map<
+    string,
+    { certificate: Certificate; because: Step['planned']['because'] }[]
+  >();
   for (const { action, planned } of steps) {
     const { object: certificate, because } = planned;
     if (certificate.kind !== 'certificate') continue;

@@ -132,7 +132,8 @@ function findSpread({ probe, outcome, alternatives }: Seen): string[] {
   if (answered !== samples) found.push(`${samples - answered} of ${samples} samples had no answer`);
   const predicted = new Set(alternatives.flatMap(({ answeredBy }) => answeredBy ?? []));
   for (const who of answers.keys()) {
-    if (!predicted.has(who)) found.push(`${who} answered, which the model has not among those who may`);
+    if (!predicted.has(who))
+      found.push(`${who} answered, which the model has not among those who may`);
   }
   if (expect.spread === 'one' && answers.size > 1) {
     found.push(`expected one to answer all, ${renderSpread(answers)}`);

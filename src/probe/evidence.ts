@@ -184,7 +184,9 @@ function endpointsAt(cloud: Cloud, address: Ipv4, port: number): Target[] {
         isOfNode
           ? one.nodePort === port
           : one.port === port &&
-            [service.clusterIp, ...service.externalIps, ...service.loadBalancerIps].includes(address),
+            [service.clusterIp, ...service.externalIps, ...service.loadBalancerIps].includes(
+              address,
+            ),
       )
       .flatMap(({ endpoints }) => endpoints),
   );

@@ -66,7 +66,13 @@ export function cellOf(
 ): MatrixCell {
   const found = alternatives.find((one) => agrees(one, observed));
   const predicted = found ?? alternatives[0];
-  return { ...question, predicted, observed, agrees: found !== undefined, byHand: byHand(question) };
+  return {
+    ...question,
+    predicted,
+    observed,
+    agrees: found !== undefined,
+    byHand: byHand(question),
+  };
 }
 
 export function predict(

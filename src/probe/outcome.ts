@@ -76,7 +76,8 @@ function readDig({ exitCode, out, err }: ToolResult): Outcome {
   const asked = [...out.matchAll(/^;(\S+)\s+IN\s+A$/gm)].map((match) =>
     (match[1] ?? '').replace(/\.$/, ''),
   );
-  if (/connection refused/i.test(said)) return { verdict: 'refused', asked, said: firstWords(said) };
+  if (/connection refused/i.test(said))
+    return { verdict: 'refused', asked, said: firstWords(said) };
   if (exitCode === 9 || /no servers could be reached|timed out/.test(said)) {
     return { verdict: 'timeout', asked, said: firstWords(said) };
   }

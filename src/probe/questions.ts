@@ -47,12 +47,13 @@ const NOBODY_LISTENS = 9999;
 export function matrixQuestions(cloud: Cloud, filter: MatrixFilter = {}): MatrixQuestion[] {
   const all = endpoints(cloud);
   const isMeant = (thing: Thing, wanted: Target | undefined): boolean =>
-    wanted === undefined
-      ? !thing.isSystem
-      : 'netns' in wanted && wanted.netns === thing.netns;
+    wanted === undefined ? !thing.isSystem : 'netns' in wanted && wanted.netns === thing.netns;
   const things = all
     .filter((thing) => isMeant(thing, filter.to))
-    .map((to) => ({ to, asked: questionsTo(cloud, placeOf(cloud, to), nodePorts(cloud, to), filter.port) }));
+    .map((to) => ({
+      to,
+      asked: questionsTo(cloud, placeOf(cloud, to), nodePorts(cloud, to), filter.port),
+    }));
   const services = servicesOf(cloud)
     .filter(({ reference }) => filter.to === undefined || filter.to.reference === reference)
     .map((to) => ({ to, asked: questionsToService(to, filter.port) }));

@@ -109,7 +109,8 @@ export async function runGroup(
 
 /** An empty file is no success: nothing was sent. */
 function exitCodeOf(written: string, probe: string): number {
-  if (!/^\d+\n$/.test(written)) throw new Error(`nothing is known of probe "${probe}": it was not sent`);
+  if (!/^\d+\n$/.test(written))
+    throw new Error(`nothing is known of probe "${probe}": it was not sent`);
   return Number(written);
 }
 

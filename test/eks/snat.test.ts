@@ -27,7 +27,11 @@ function rules(settings: Record<string, unknown>): string[] {
     },
     because('node', 'node/node-1'),
   );
-  const state = mergeFragments(fragment, { responder: '', dropLog: '', clusterDns: '' }, diagnostics);
+  const state = mergeFragments(
+    fragment,
+    { responder: '', dropLog: '', clusterDns: '' },
+    diagnostics,
+  );
   return [...state.values()]
     .flatMap(({ object }) => {
       if (object.kind === 'rule') return [[`rule ${renderRule(object)}`]];

@@ -76,26 +76,29 @@ function steps(from: KernelState, to: KernelState): string[] {
   );
 }
 
-t.test('of two links with one block the one that comes first in the plan gets its route first', async (t) => {
-  const eth1 = address('10.0.0.7', 'eth1');
-  const before = state(netns(b), eth1);
-  t.strictSame(steps(before, state(netns(b), address('10.0.0.5'), eth1)), [
-    `- ${objectKey(eth1)}`,
-    `+ ${objectKey(address('10.0.0.5'))}`,
-    `+ ${objectKey(eth1)}`,
-  ]);
-  t.strictSame(
-    steps(before, state(netns(b), eth1, address('10.0.0.5'))),
-    [`+ ${objectKey(address('10.0.0.5'))}`],
-    'behind it nothing has to go',
-  );
-  const both = state(netns(b), address('10.0.0.5'), eth1);
-  t.strictSame(
-    steps(both, state(netns(b), address('10.0.0.5'), address('10.0.0.6'), eth1)),
-    [`+ ${objectKey(address('10.0.0.6'))}`],
-    'a further address of the first one brings no further route',
-  );
-});
+t.test(
+  'of two links with one block the one that comes first in the plan gets its route first',
+  async (t) => {
+    const eth1 = address('10.0.0.7', 'eth1');
+    const before = state(netns(b), eth1);
+    t.strictSame(steps(before, state(netns(b), address('10.0.0.5'), eth1)), [
+      `- ${objectKey(eth1)}`,
+      `+ ${objectKey(address('10.0.0.5'))}`,
+      `+ ${objectKey(eth1)}`,
+    ]);
+    t.strictSame(
+      steps(before, state(netns(b), eth1, address('10.0.0.5'))),
+      [`+ ${objectKey(address('10.0.0.5'))}`],
+      'behind it nothing has to go',
+    );
+    const both = state(netns(b), address('10.0.0.5'), eth1);
+    t.strictSame(
+      steps(both, state(netns(b), address('10.0.0.5'), address('10.0.0.6'), eth1)),
+      [`+ ${objectKey(address('10.0.0.6'))}`],
+      'a further address of the first one brings no further route',
+    );
+  },
+);
 
 const ALL = [netns(a), netns(b), veth(), address('10.0.0.5'), route, neighbour, blackhole] as const;
 

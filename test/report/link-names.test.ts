@@ -28,6 +28,8 @@ t.test('every link of a lab has words', async (t) => {
     `${key} = ${text}`.replace(/eni[0-9a-f]{11}/, 'eni…'),
   );
   t.strictSame(words.sort(), [
+    'eks-api-1:eth0 = eks/api-1 eth0 10.0.1.237',
+    'eks-api-2:eth0 = eks/api-2 eth0 10.0.1.213',
     'example.com:eth0 = internet/example.com eth0 198.51.100.10',
     'igw:internet = igw, to the internet',
     'igw:vpc = igw, to vpc/main',

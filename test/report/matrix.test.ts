@@ -39,7 +39,11 @@ function cells(others: Readonly<Record<string, string>> = {}, depends?: string):
     const answer = others[`${from.reference} > ${address} ${port}`] ?? `${predicted.verdict} 1.0 -`;
     const [, observed] = parseAnswer(`0 ${answer}`);
     const isUnknown = depends === `${from.reference} > ${address} ${port}`;
-    return cellOf(question, [isUnknown ? { ...predicted, depends: 'a port' } : predicted], observed);
+    return cellOf(
+      question,
+      [isUnknown ? { ...predicted, depends: 'a port' } : predicted],
+      observed,
+    );
   });
 }
 
