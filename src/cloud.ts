@@ -186,7 +186,6 @@ function resolveCluster(
     Object.keys(lab.file.internet).length > 0 ||
     [...grounds.values()].some(({ internetGateway }) => internetGateway !== undefined);
   const controlPlane = resolveControlPlane(
-    lab.name,
     spec,
     vpc,
     { ...sources, serviceCidr, hasInternet },

@@ -36,7 +36,7 @@ const GRAMMAR: Readonly<
   drops: { word: 'nothing', flags: ['--follow', '--since', '--number', '--lab'] },
   verify: { word: 'nothing', flags: ['--lab'] },
   repair: { word: 'nothing', flags: ['--lab'] },
-  plan: { word: 'lab', flags: ['--format', '--set'] },
+  plan: { word: 'lab', flags: ['--format', '--node', '--set'] },
   validate: { word: 'lab', flags: ['--set'] },
   graph: { word: 'lab', flags: ['--format', '--set'] },
   list: { word: 'nothing', flags: [] },

@@ -280,14 +280,19 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
       USAGE.plan,
       'what would be done; needs no root, builds nothing',
       (y) =>
-        patched(y).option('format', {
-          choices: PLAN_FORMATS,
-          default: 'text' as const,
-          describe: 'for people, for a shell, for programs',
-        }),
+        patched(y)
+          .option('format', {
+            choices: PLAN_FORMATS,
+            default: 'text' as const,
+            describe: 'for people, for a shell, as iptables-save has it, for programs',
+          })
+          .option('node', {
+            type: 'string',
+            describe: 'of this node, or another thing, alone: node-1, nat/nat-1',
+          }),
       (args) => {
         const format = args['json'] === true ? 'json' : args.format;
-        found({ verb: 'plan', lab: args.lab, format, set: args.set });
+        found({ verb: 'plan', lab: args.lab, format, node: args.node, set: args.set });
       },
     )
     .command(USAGE.validate, 'whether the files of a lab are well-formed', patched, (args) => {

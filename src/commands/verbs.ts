@@ -42,6 +42,8 @@ export type Verb =
       readonly verb: 'plan';
       readonly lab: string;
       readonly format: PlanFormat;
+      /** The one thing of which the plan is shown. */
+      readonly node: string | undefined;
       readonly set: readonly string[];
     }
   | {
@@ -93,7 +95,7 @@ export interface DropsVerb {
   readonly lab: string | undefined;
 }
 
-export const PLAN_FORMATS = ['text', 'sh', 'json'] as const;
+export const PLAN_FORMATS = ['text', 'sh', 'iptables', 'json'] as const;
 export type PlanFormat = (typeof PLAN_FORMATS)[number];
 
 export const GRAPH_FORMATS = ['mermaid', 'dot', 'svg', 'json'] as const;

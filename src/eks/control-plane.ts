@@ -55,14 +55,13 @@ export interface ControlPlane {
 }
 
 /** `0123…CDEF.gr7.us-east-1.eks.amazonaws.com`, of 32 digits that are random on AWS. */
-function endpointName(lab: string, vpc: string): string {
-  const id = sha256Hex(`eks/${lab}/${vpc}`).slice(0, 32).toUpperCase();
+function endpointName(vpc: string): string {
+  const id = sha256Hex(`eks/${vpc}`).slice(0, 32).toUpperCase();
   return `${id}.gr7.us-east-1.eks.amazonaws.com`;
 }
 
 /** Reports `eks-subnets`. */
 export function resolveControlPlane(
-  lab: string,
   spec: ClusterSpec,
   vpc: VpcGround,
   needs: AddressSources & { readonly serviceCidr: Cidr; readonly hasInternet: boolean },
@@ -88,7 +87,7 @@ export function resolveControlPlane(
     });
     return { name, netns, interfaces: [eni], ports: [API_PORT], at };
   });
-  const endpoint = endpointName(lab, vpc.name);
+  const endpoint = endpointName(vpc.name);
   const isPublic = spec.endpointPublicAccess && needs.hasInternet;
   const publicHost: InternetHost | undefined = isPublic
     ? {

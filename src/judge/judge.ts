@@ -150,6 +150,7 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
     destinationPort: { from: question.port, to: question.port },
     icmp: ICMP.request,
     isError: false,
+    isReset: false,
     sizeBytes: question.sizeBytes ?? 0,
     dontFragment: question.dontFragment ?? false,
     isFragmented: false,
@@ -209,6 +210,7 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
     destinationPort: request.packet.sourcePort,
     icmp: isError ? ICMP.portUnreachable : ICMP.reply,
     isError,
+    isReset: answer.verdict === 'refused' && protocol === 'tcp',
     sizeBytes: isError
       ? Math.min(MAX_ERROR_BYTES, request.packet.sizeBytes)
       : request.packet.sizeBytes,
@@ -295,6 +297,7 @@ function tell(
       destinationPort: NO_PORT,
       icmp,
       isError: true,
+      isReset: false,
       sizeBytes: Math.min(MAX_ERROR_BYTES, sizeBytes),
       dontFragment: false,
       isFragmented: false,

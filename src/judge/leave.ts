@@ -16,6 +16,7 @@ import { lost, type Place, type Stage, TRANSLATED_PORTS, type Traveller } from '
 
 export function leave(traveller: Traveller, place: Place): Stage {
   if (place.kind === 'node') {
+    traveller.passReset(place.reference);
     const stopped = translateAt(traveller, place.node, 'node');
     if (stopped !== undefined) return stopped;
   }
@@ -28,6 +29,7 @@ export function leave(traveller: Traveller, place: Place): Stage {
       if (tooBig !== undefined) return tooBig;
       const node = nodePlace(place.node);
       traveller.pass(node.reference);
+      traveller.passReset(node.reference);
       const stopped = translateAt(traveller, place.node, 'pod');
       if (stopped !== undefined) return stopped;
       if (isStrict(place.pod)) return byBranch(traveller, place.pod, node);

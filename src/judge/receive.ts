@@ -36,12 +36,22 @@ export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
 }
 
 function onNode(traveller: Traveller, place: Place, node: Node, eni: NetworkInterface): Stage {
+  const isForgotten = traveller.passReset(place.reference);
   const stopped = translateAt(traveller, node, 'outside');
   if (stopped !== undefined) return stopped;
   const { destination } = traveller.packet;
   if (isOwn(place, destination)) {
     traveller.masqueradedBy = undefined;
     return { at: 'arrived', place };
+  }
+  // The first time it ended the connection: now it belongs to none, and kube-proxy drops what does not (KUBE-FORWARD).
+  if (isForgotten && traveller.cloud.cluster?.addons['kube-proxy'] === true) {
+    return lost(
+      'CONNTRACK_INVALID',
+      `${place.reference} has forgotten the connection when its refusal passes a second time, and kube-proxy drops what belongs to none`,
+      undefined,
+      { by: place.reference },
+    );
   }
   const pod = podAt(node, destination);
   if (pod !== undefined && !isStrict(pod)) return toPod(traveller, pod, node);

@@ -32,6 +32,8 @@ export interface Packet {
   readonly icmp: { readonly type: number; readonly code: number };
   /** An ICMP error, which speaks of another packet. */
   readonly isError: boolean;
+  /** TCP's own refusal, with which connection tracking forgets a connection that never stood. */
+  readonly isReset: boolean;
   readonly sizeBytes: number;
   readonly dontFragment: boolean;
   /** Once cut it stays cut: who puts fragments together on the way cuts them again. */
@@ -164,6 +166,7 @@ export class Traveller {
   readonly #request: Traveller | undefined;
   readonly #picks: Picks;
   readonly #redirections: Redirection[] = [];
+  readonly #forgottenBy = new Set<string>();
   readonly #translations: Translation[] = [];
   /** The ENIs whose security groups saw this packet, with the addresses that it bore then. */
   readonly #tracked: { eni: string; source: Ipv4; destination: Ipv4 }[] = [];
@@ -259,6 +262,15 @@ export class Traveller {
     if (request === undefined) return true;
     const [first] = request.#redirections;
     return first === undefined || first.original === this.packet.source;
+  }
+
+  /** A refusal passes a node; true where that node has forgotten of what it is, because it passed before. */
+  passReset(by: string): boolean {
+    const request = this.#request;
+    if (request === undefined || !this.packet.isReset) return false;
+    const isForgotten = this.#forgottenBy.has(by) && !request.isSentOn;
+    this.#forgottenBy.add(by);
+    return isForgotten;
   }
 
   redirect(destination: Ipv4): void {

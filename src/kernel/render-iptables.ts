@@ -4,7 +4,7 @@ import type { Because } from '../base/because.ts';
 import type { NetnsName } from '../base/names.ts';
 import type { Step } from './diff.ts';
 import { type Command, inNetns, type Line } from './command.ts';
-import type { IptablesChain, IptablesTable } from './state.ts';
+import type { IptablesChain, IptablesTable, KernelState } from './state.ts';
 
 /** In iptables-save's order. */
 const TABLES: readonly IptablesTable[] = ['raw', 'mangle', 'nat', 'filter'];
@@ -59,4 +59,42 @@ function renderTable(table: IptablesTable, changes: readonly Change[]): Line[] {
   }
   lines.push({ text: 'COMMIT' });
   return lines;
+}
+
+/** The chains that a table has from birth. @see iptables(8) */
+const BUILT_IN: Readonly<Record<IptablesTable, readonly string[]>> = {
+  raw: ['PREROUTING', 'OUTPUT'],
+  mangle: ['PREROUTING', 'INPUT', 'FORWARD', 'OUTPUT', 'POSTROUTING'],
+  nat: ['PREROUTING', 'INPUT', 'OUTPUT', 'POSTROUTING'],
+  filter: ['INPUT', 'FORWARD', 'OUTPUT'],
+  security: ['INPUT', 'FORWARD', 'OUTPUT'],
+};
+
+/** As iptables-save of nftables has them. */
+const SAVE_ORDER: readonly IptablesTable[] = ['raw', 'mangle', 'filter', 'nat'];
+
+/** All of a namespace's chains as `iptables-save` prints them, but for its comments and counters. */
+export function renderFirewall(state: KernelState, netns: NetnsName): string {
+  const chains = [...state.values()].flatMap(({ object }) =>
+    object.kind === 'iptables-chain' && object.netns === netns ? [object] : [],
+  );
+  return SAVE_ORDER.flatMap((table) => {
+    const here = chains.filter((chain) => chain.table === table);
+    if (here.length === 0) return [];
+    const find = (name: string): IptablesChain | undefined =>
+      here.find(({ chain }) => chain === name);
+    const own = here
+      .filter(({ policy }) => policy === undefined)
+      .sort((a, b) => (a.chain < b.chain ? -1 : 1));
+    const builtIn = BUILT_IN[table].flatMap((name) => find(name) ?? []);
+    return [
+      `*${table}`,
+      ...BUILT_IN[table].map((name) => `:${name} ${find(name)?.policy ?? 'ACCEPT'} [0:0]`),
+      ...own.map(({ chain }) => `:${chain} - [0:0]`),
+      ...[...builtIn, ...own].flatMap(({ chain, rules }) =>
+        rules.map((rule) => `-A ${chain}${rule === '' ? '' : ` ${rule}`}`),
+      ),
+      'COMMIT',
+    ];
+  }).join('\n');
 }

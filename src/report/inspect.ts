@@ -8,6 +8,7 @@ import { addressMappings, type Cloud } from '../cloud.ts';
 import { podReference } from '../k8s/pod.ts';
 import { gateSections } from './gate-sections.ts';
 import { renderSections, rowsAsJson, type Section } from './section.ts';
+import { serviceSections } from './service.ts';
 import { PLAIN, type Style } from './style.ts';
 
 export function renderLab(cloud: Cloud, style: Style = PLAIN): string {
@@ -32,6 +33,7 @@ function labSections(cloud: Cloud): Section[] {
       ...gateSections(cloud, vpc),
     ]),
     ...clusterSections(cloud),
+    ...serviceSections(cloud),
   ];
 }
 
@@ -94,7 +96,19 @@ function vpcSections(vpc: Vpc): Section[] {
 }
 
 function clusterSections(cloud: Cloud): Section[] {
+  const plane = cloud.cluster?.controlPlane;
   return [
+    {
+      title: `control plane${plane === undefined ? '' : ` https://${plane.endpoint}`}`,
+      headers: ['API SERVER', 'ADDRESS', 'SUBNET', 'AZ', 'NETNS'],
+      rows: (plane?.servers ?? []).map(({ name, netns, interfaces: [eni] }) => [
+        `eks/${name}`,
+        eni.addresses[0].address,
+        eni.subnet.name,
+        eni.subnet.az,
+        netns,
+      ]),
+    },
     {
       title: 'nodes',
       headers: ['NODE', 'ADDRESS', 'TYPE', 'AZ', 'ENIS', 'PODS'],

@@ -63,7 +63,7 @@ t.test('a line may go on with', async (t) => {
     ['matrix --f', ['--from']],
     ['matrix --from pod/a --to node', ['node/node-1']],
     ['matrix --port 80 --a', ['--all']],
-    ['plan scenario-2 --format ', ['text', 'sh', 'json']],
+    ['plan scenario-2 --format ', ['text', 'sh', 'iptables', 'json']],
     ['graph scenario-2 --format s', ['svg']],
     ['completion ', ['bash', 'zsh']],
     ['verify ', []],

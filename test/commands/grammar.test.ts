@@ -126,7 +126,7 @@ t.test('capture takes places, a path of two, and a filter behind --', async (t) 
 });
 
 t.test('plan --json is plan --format json', async (t) => {
-  const plan = { verb: 'plan', lab: 'x', set: [] };
+  const plan = { verb: 'plan', lab: 'x', node: undefined, set: [] };
   t.strictSame(await meaning('plan x'), { ...plan, format: 'text' });
   t.strictSame(await meaning('plan x --json'), { ...plan, format: 'json', json: true });
 });
@@ -145,5 +145,5 @@ t.test('words that mean nothing are named, with what was meant', async (t) => {
   t.strictSame(await problems('ps more'), ['ps knows no "more": see npx hoplab ps --help']);
   t.match(await problems('exec pod/a'), [/^no program to run: .*hoplab shell pod\/a$/]);
   t.match(await problems('exec'), ['exec needs a thing: npx hoplab exec <thing>']);
-  t.match(await problems('plan x --format svg'), [/Invalid values: .*"text", "sh", "json"/]);
+  t.match(await problems('plan x --format svg'), [/Invalid values: .*"text", "sh", "iptables", "json"/]);
 });

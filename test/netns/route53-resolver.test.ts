@@ -28,6 +28,7 @@ vpcs:
       far: { subnet: second, address: 100.64.1.10 }
 cluster:
   vpc: main
+  addons: { coredns: false }
   nodes:
     node-1: { subnet: private, address: 10.0.3.10 }
   pins:
@@ -323,9 +324,9 @@ t.test('programs ask the DNS server, and nothing else tells them names', async (
         itself: await lab.out('pod/a', 'getent hosts "$(hostname)"'),
       },
       {
-        pod: 'nameserver 10.0.0.2\nsearch ec2.internal',
-        node: 'nameserver 10.0.0.2\nsearch ec2.internal',
-        instance: 'nameserver 10.0.0.2\nsearch ec2.internal',
+        pod: 'search ec2.internal\nnameserver 10.0.0.2',
+        node: 'search ec2.internal\nnameserver 10.0.0.2',
+        instance: 'search ec2.internal\nnameserver 10.0.0.2',
         internet: 'nameserver 100.64.0.1',
         hosts: `127.0.0.1 localhost\n127.0.1.1 ${lab.name}`,
         // curl looks it up each time, and must not wait for a server that nobody reaches.
@@ -340,6 +341,9 @@ t.test('programs ask the DNS server, and nothing else tells them names', async (
     await lab.change(edit(LAB, 'pod/b:', 'pod/c:'), pods(['a', 'c']));
     t.match(await lab.out('pod/c', 'getent hosts example.com'), /^198/);
     t.strictSame((await lab.sh('ls /etc/netns')).stdout.split('\n').filter(Boolean), [
+      'eks-api-1',
+      'eks-api-2',
+      'eks-public',
       'example.com',
       'far',
       'node-1',

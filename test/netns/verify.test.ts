@@ -211,7 +211,7 @@ const BREAKS: readonly Break[] = [
     round: 4,
     where: 'vpc/main',
     line: 'nft delete table bridge fabric',
-    says: ['✗ vpc/main: nft table bridge fabric is gone, and 20 objects with it'],
+    says: ['✗ vpc/main: nft table bridge fabric is gone, and 24 objects with it'],
   },
   {
     what: 'a flag of a bridge port',
@@ -248,14 +248,14 @@ const BREAKS: readonly Break[] = [
     round: 1,
     where: undefined,
     line: 'echo nameserver 1.2.3.4 >/etc/netns/pod-a/resolv.conf',
-    says: ['✗ vpc/main: file /etc/netns/pod-a/resolv.conf has another content'],
+    says: ['✗ pod/a: file /etc/netns/pod-a/resolv.conf has another content'],
   },
   {
     what: 'a file of the sandbox, gone with its directory',
     round: 2,
     where: undefined,
     line: 'rm -r /etc/netns/pod-a',
-    says: ['✗ vpc/main: file /etc/netns/pod-a/resolv.conf is gone'],
+    says: ['✗ pod/a: file /etc/netns/pod-a/resolv.conf is gone'],
   },
   {
     what: 'an address of a loopback',

@@ -25,6 +25,7 @@ vpcs:
       db: { subnet: other, address: 10.0.4.80 }
 cluster:
   vpc: main
+  addons: { coredns: false, kube-proxy: false }
   nodes:
     node-1: { subnet: private, address: 10.0.3.11, interfaces: { eth1: { address: 10.0.3.12 } } }
     node-2: { subnet: other, address: 10.0.4.11 }
