@@ -47,6 +47,13 @@ export function firstPacket(captures: readonly Capture[], flow: Flow): Packet | 
   return seenWhere(captures, (packet) => opens(flow, packet))[0]?.packet;
 }
 
+/** The same, of those that had no other source before: what a router merely sends on is not its own. */
+export function firstOwnPacket(captures: readonly Capture[], flow: Flow): Packet | undefined {
+  return seenWhere(captures, (packet) => opens(flow, packet)).find(
+    ({ packet }) => sightings(captures, packet)[0]?.packet.source === packet.source,
+  )?.packet;
+}
+
 /**
  * The answer to a SYN (SYN-ACK or RST), an echo request or a datagram, wherever it was seen, in time order and of its
  * first transmission. A datagram's answer is known by the swapped addresses and ports at a place that saw the request.

@@ -9,7 +9,7 @@ import { linkKey } from '../kernel/state.ts';
 import { hostLink, INTERNET_NETNS } from '../internet/host.ts';
 import { podReference } from '../k8s/pod.ts';
 import type { Drop } from '../observe/drop.ts';
-import { answers, type Capture, firstPacket, sightings } from '../observe/journey.ts';
+import { answers, type Capture, firstOwnPacket, firstPacket, sightings } from '../observe/journey.ts';
 import type { Packet } from '../observe/pcap.ts';
 import { protocolOf } from './request.ts';
 import type { Ask } from './script.ts';
@@ -81,11 +81,12 @@ export function readEvidence(
   const find = (
     sourcePorts: typeof ports | undefined,
     targets: readonly Target[],
+    first = firstPacket,
   ): Packet | undefined =>
     sourceAddresses(cloud, request)
       .flatMap((source) => targets.map((target) => ({ source, ...target })))
       .map(({ source, address, port }) =>
-        firstPacket(captures, {
+        first(captures, {
           protocol,
           source,
           destination: address,
@@ -104,9 +105,15 @@ export function readEvidence(
   );
   const home = nodes.get(request.from.netns);
   const own = request.kind === 'dns' ? undefined : ports;
+  // Only what comes in by a Service's outer door is given another source, and with it another port.
+  const isOuter = request.destinations.some((one) => isOuterAddress(cloud, one));
   const first =
     find(own, asked) ??
-    (home === undefined ? undefined : (find(undefined, asked) ?? find(undefined, sentOn)));
+    (home === undefined
+      ? undefined
+      : (find(undefined, asked) ??
+        find(own, sentOn) ??
+        (isOuter ? find(undefined, sentOn, firstOwnPacket) : undefined)));
   const path: string[] = [request.from.reference];
   if (first === undefined) {
     return { path, first: undefined, last: undefined, roundTripMs: undefined, denied: [] };
@@ -171,6 +178,11 @@ export function deniedOf(seen: readonly Packet[], drops: readonly Drop[]): Drop[
 interface Target {
   readonly address: Ipv4;
   readonly port: number;
+}
+
+/** A node's own address, or one of a Service's but its ClusterIP. */
+function isOuterAddress(cloud: Cloud, address: Ipv4): boolean {
+  return !(cloud.cluster?.services ?? []).some(({ clusterIp }) => clusterIp === address);
 }
 
 /** The endpoints of a Service that is reached at this address and port, or of one whose node port it is. */
