@@ -4,12 +4,18 @@ import { internetLink, UPLINK } from '../aws/internet-gateway.ts';
 import { portName } from '../aws/network-interface.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import { renderReference } from '../base/reference.ts';
-import type { Cloud, Thing } from '../cloud.ts';
+import { type Cloud, findThing, type Thing } from '../cloud.ts';
 import { linkKey } from '../kernel/state.ts';
 import { hostLink, INTERNET_NETNS } from '../internet/host.ts';
 import { podReference } from '../k8s/pod.ts';
 import type { Drop } from '../observe/drop.ts';
-import { answers, type Capture, firstOwnPacket, firstPacket, sightings } from '../observe/journey.ts';
+import {
+  answers,
+  type Capture,
+  firstOwnPacket,
+  firstPacket,
+  sightings,
+} from '../observe/journey.ts';
 import type { Packet } from '../observe/pcap.ts';
 import { protocolOf } from './request.ts';
 import type { Ask } from './script.ts';
@@ -29,7 +35,10 @@ export interface Evidence {
 export function landmarks(cloud: Cloud): Map<string, string> {
   const marks = new Map<string, string>();
   for (const vpc of cloud.vpcs.values()) {
-    for (const eni of vpc.interfaces) marks.set(linkKey(vpc.netns, portName(eni)), eni.thing);
+    for (const eni of vpc.interfaces) {
+      const reference = findThing(cloud, eni.thing)?.reference ?? eni.thing;
+      marks.set(linkKey(vpc.netns, portName(eni)), reference);
+    }
     const igw = vpc.internetGateway;
     if (igw === undefined) continue;
     const reference = renderReference('igw', igw.name);
