@@ -163,8 +163,11 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
   if (end.at === 'rejected') {
     const { place, code, because, by, source: at } = end;
     const { error, told } = tell(cloud, request, place, ICMP.portUnreachable);
-    return judgement(told.at === 'arrived' ? 'refused' : 'timeout', code, request, {
-      because,
+    // A datagram that its own machine rejects is not even sent: the program is told EPERM.
+    const isAtHome = protocol === 'udp' && place.reference === sender.reference;
+    const refusal = isAtHome ? 'unreachable' : 'refused';
+    return judgement(told.at === 'arrived' ? refusal : 'timeout', code, request, {
+      because: isAtHome ? `${because} its own program ("Operation not permitted")` : because,
       at,
       by,
       reply: error,

@@ -21,6 +21,12 @@ export interface Draft {
   readonly cluster: ClusterDraft;
   readonly internet: Record<string, { address: string; ports: readonly number[] } & More>;
   readonly pods: PodDraft[];
+  readonly services: ServiceDraft[];
+}
+
+interface ServiceDraft {
+  readonly name: string;
+  readonly spec: More;
 }
 
 type More = Record<string, unknown>;
@@ -48,6 +54,7 @@ interface ClusterDraft extends More {
 
 interface PodDraft {
   readonly name: string;
+  readonly app: string;
   readonly ports: readonly ({ containerPort: number } & More)[];
   readonly annotations: Record<string, string>;
   readonly hostNetwork: boolean;
@@ -160,6 +167,9 @@ const cluster: Feature = fc
         speaksUdp: fc.boolean(),
         hostNetwork: rarely(5),
         fails: rarely(6),
+        isUnready: rarely(6),
+        isGoing: rarely(6),
+        app: pick,
       }),
       { maxLength: 3 },
     ),
@@ -178,8 +188,8 @@ const cluster: Feature = fc
       const name = `pod-${index + 1}`;
       // Two on the network of one node must not listen on one port.
       const shift = one.hostNetwork ? 20_000 + 100 * index : 0;
-      const ports = one.ports.map((port) => ({ containerPort: port + shift }));
-      const udp = { containerPort: 53 + shift, protocol: 'UDP' };
+      const ports = one.ports.map((port) => ({ name: `p-${port}`, containerPort: port + shift }));
+      const udp = { name: 'p-53', containerPort: 53 + shift, protocol: 'UDP' };
       pins[`pod/${name}`] = {
         node: picked(Object.keys(nodes), one.node),
         ...(one.onSecondEni && !one.hostNetwork ? { eni: 'eth1' } : {}),
@@ -187,8 +197,60 @@ const cluster: Feature = fc
       pods.push({
         name,
         ports: one.speaksUdp ? [...ports, udp] : ports,
-        annotations: one.fails ? { 'hoplab.io/fails': 'true' } : {},
+        app: picked(APPS, one.app),
+        annotations: {
+          ...(one.fails ? { 'hoplab.io/fails': 'true' } : {}),
+          ...(one.isUnready ? { 'hoplab.io/ready': 'false' } : {}),
+          ...(one.isGoing ? { 'hoplab.io/terminating': 'true' } : {}),
+        },
         hostNetwork: one.hostNetwork,
+      });
+    });
+  });
+
+const APPS = ['a', 'b'];
+
+/** Of some pods or of none, by their ports' names; each kind of door, each policy. */
+const services: Feature = fc
+  .record({
+    hasNoProxy: rarely(8),
+    services: fc.array(
+      fc.record({
+        app: pick,
+        ports: fc.uniqueArray(fc.constantFrom(...PORTS, 53), { minLength: 1, maxLength: 2 }),
+        type: fc.constantFrom('ClusterIP', 'ClusterIP', 'NodePort', 'LoadBalancer'),
+        isLocalOutside: rarely(3),
+        isLocalInside: rarely(5),
+        hasAffinity: rarely(5),
+        hasExternalIp: rarely(6),
+        isNear: rarely(5),
+      }),
+      { maxLength: 3 },
+    ),
+  })
+  .map((drawn) => (draft) => {
+    if (Object.keys(draft.cluster.nodes).length === 0) return;
+    // Nobody asks by name here.
+    draft.cluster['addons'] = { coredns: false, ...(drawn.hasNoProxy ? { 'kube-proxy': false } : {}) };
+    drawn.services.forEach((one, index) => {
+      const isOuter = one.type !== 'ClusterIP' || one.hasExternalIp;
+      draft.services.push({
+        name: `s-${index + 1}`,
+        spec: {
+          selector: { app: picked([...APPS, 'nobody'], one.app) },
+          type: one.type,
+          ports: one.ports.map((port) => ({
+            name: `p-${port}`,
+            port,
+            targetPort: `p-${port}`,
+            ...(port === 53 ? { protocol: 'UDP' } : {}),
+          })),
+          ...(isOuter && one.isLocalOutside ? { externalTrafficPolicy: 'Local' } : {}),
+          ...(one.isLocalInside ? { internalTrafficPolicy: 'Local' } : {}),
+          ...(one.hasAffinity ? { sessionAffinity: 'ClientIP' } : {}),
+          ...(one.hasExternalIp ? { externalIPs: [`203.0.113.${70 + index}`] } : {}),
+          ...(one.isNear ? { trafficDistribution: 'PreferClose' } : {}),
+        },
       });
     });
   });
@@ -375,6 +437,7 @@ const FEATURES: readonly Feature[] = [
   natGateways,
   instances,
   cluster,
+  services,
   internetHosts,
   routeTables,
   securityGroups,
@@ -387,6 +450,7 @@ export const randomLab: fc.Arbitrary<RandomLab> = fc.tuple(...FEATURES).map((edi
     cluster: { vpc: 'main', cni: {}, nodes: {}, pins: {} },
     internet: {},
     pods: [],
+    services: [],
   };
   for (const edit of edits) edit(draft);
   return write(draft);
@@ -396,7 +460,13 @@ function isEmpty(part: unknown): boolean {
   return typeof part === 'object' && part !== null && Object.keys(part).length === 0;
 }
 
-function write({ vpc, cluster: { nodes, ...cluster }, internet, pods }: Draft): RandomLab {
+function write({
+  vpc,
+  cluster: { nodes, ...cluster },
+  internet,
+  pods,
+  services: all,
+}: Draft): RandomLab {
   const hasNodes = Object.keys(nodes).length > 0;
   const lab = {
     // Shorter to read without what there is none of.
@@ -404,12 +474,20 @@ function write({ vpc, cluster: { nodes, ...cluster }, internet, pods }: Draft): 
     ...(hasNodes ? { cluster: { ...cluster, nodes } } : {}),
     internet,
   };
-  const manifests = pods.map(({ name, ports, annotations, hostNetwork }) => ({
-    apiVersion: 'v1',
-    kind: 'Pod',
-    metadata: { name, annotations },
-    spec: { hostNetwork, containers: [{ name: 'main', image: 'none', ports }] },
-  }));
+  const manifests = [
+    ...pods.map(({ name, app, ports, annotations, hostNetwork }) => ({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata: { name, labels: { app }, annotations },
+      spec: { hostNetwork, containers: [{ name: 'main', image: 'none', ports }] },
+    })),
+    ...all.map(({ name, spec }) => ({
+      apiVersion: 'v1',
+      kind: 'Service',
+      metadata: { name },
+      spec,
+    })),
+  ];
   return {
     lab: stringify(lab),
     manifests: manifests.map((one) => stringify(one)).join('---\n'),
