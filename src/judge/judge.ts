@@ -163,11 +163,9 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
   if (end.at === 'rejected') {
     const { place, code, because, by, source: at } = end;
     const { error, told } = tell(cloud, request, place, ICMP.portUnreachable);
-    // A datagram that its own machine rejects is not even sent: the program is told EPERM.
-    const isAtHome = protocol === 'udp' && place.reference === sender.reference;
-    const refusal = isAtHome ? 'unreachable' : 'refused';
+    const refusal = isAtHome(sender, request) ? 'unreachable' : 'refused';
     return judgement(told.at === 'arrived' ? refusal : 'timeout', code, request, {
-      because: isAtHome ? `${because} its own program ("Operation not permitted")` : because,
+      because: isAtHome(sender, request) ? `${because} its own program (EPERM)` : because,
       at,
       by,
       reply: error,
@@ -175,7 +173,9 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
   }
   if (end.at === 'lost') {
     const { code, because, source: at, by, remedy } = end;
-    const verdict = VERDICT_OF_ERROR[code] ?? 'timeout';
+    const isOfService = code === 'NO_LOCAL_ENDPOINTS' || code === 'SERVICE_SOURCE_RANGES';
+    const silence = isOfService && isAtHome(sender, request) ? 'unreachable' : 'timeout';
+    const verdict = VERDICT_OF_ERROR[code] ?? silence;
     if (code !== 'TTL_EXCEEDED')
       return judgement(verdict, code, request, { because, at, by, remedy });
     const last = request.path.at(-1) ?? '';
@@ -250,6 +250,11 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
     reply,
     ttlOfReply,
   });
+}
+
+/** A datagram that the sender's own machine stops is not even sent, and the program is told so. */
+function isAtHome(sender: Place, { packet, path }: Traveller): boolean {
+  return packet.protocol === 'udp' && sender.kind === 'node' && path.length === 1;
 }
 
 /** What becomes of a request whose sender asks in vain what the name leads to. */

@@ -22,20 +22,33 @@ export interface PortChains {
   readonly firewall: string;
 }
 
-export function portChains({ fullName, protocol }: Named): PortChains {
-  const hash = sha256Base32(fullName + protocol).slice(0, HASH_LENGTH);
-  return {
+/** Every node has the same chains, and most of what it takes to plan them is these names. */
+const portNames = new WeakMap<Named, PortChains>();
+const endpointNames = new WeakMap<object, string>();
+
+export function portChains(port: Named): PortChains {
+  const known = portNames.get(port);
+  if (known !== undefined) return known;
+  const hash = sha256Base32(port.fullName + port.protocol).slice(0, HASH_LENGTH);
+  const names = {
     cluster: `KUBE-SVC-${hash}`,
     local: `KUBE-SVL-${hash}`,
     external: `KUBE-EXT-${hash}`,
     firewall: `KUBE-FW-${hash}`,
   };
+  portNames.set(port, names);
+  return names;
 }
 
+/** An endpoint is of one port alone. */
 export function endpointChain(
   { fullName, protocol }: Named,
-  { address, port }: Pick<PortEndpoint, 'address' | 'port'>,
+  endpoint: Pick<PortEndpoint, 'address' | 'port'>,
 ): string {
-  const hash = sha256Base32(`${fullName}${protocol}${address}:${port}`).slice(0, HASH_LENGTH);
-  return `KUBE-SEP-${hash}`;
+  const known = endpointNames.get(endpoint);
+  if (known !== undefined) return known;
+  const text = `${fullName}${protocol}${endpoint.address}:${endpoint.port}`;
+  const name = `KUBE-SEP-${sha256Base32(text).slice(0, HASH_LENGTH)}`;
+  endpointNames.set(endpoint, name);
+  return name;
 }
