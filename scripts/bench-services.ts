@@ -33,7 +33,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 const load = (): string => os.loadavg()[0]?.toFixed(1) ?? '';
 console.log(`${await machine()}, load average ${load()} before`);
-console.log(`${services} Services with ${ENDPOINTS} endpoints each, ${NODES} nodes, ${PODS} pods\n`);
+console.log(
+  `${services} Services with ${ENDPOINTS} endpoints each, ${NODES} nodes, ${PODS} pods\n`,
+);
 try {
   console.log('                           load ms     up ms  objects touched');
   await converge('the pods alone', labOf(0));

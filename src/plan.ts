@@ -11,12 +11,14 @@ import {
   resolverAddresses,
 } from './aws/route53-resolver.ts';
 import { planVpc } from './aws/vpc.ts';
+import { because } from './base/because.ts';
 import type { Diagnostics } from './base/diagnostic.ts';
 import { renderReference } from './base/reference.ts';
 import { addressMappings, type Cloud, type Cluster, vpcOfThing } from './cloud.ts';
 import { endpointNames, planControlPlane } from './eks/control-plane.ts';
 import { KUBE_SYSTEM } from './eks/coredns.ts';
 import { planNode } from './eks/node.ts';
+import { planNodeServices } from './eks/node-services.ts';
 import { namesOfHosts, planInternetDns } from './internet/dns.ts';
 import { INTERNET_NETNS, planInternet } from './internet/host.ts';
 import { planClusterDns } from './k8s/cluster-dns.ts';
@@ -101,6 +103,11 @@ function planCluster(cloud: Cloud, cluster: Cluster, programs: Programs): Fragme
         nodeDns: { server, search: [PRIVATE_DOMAIN] },
       }),
     );
+  }
+  for (const node of nodes.values()) {
+    const why = because('node-services', `node/${node.name}`, node.at);
+    const all = [...nodes.values()];
+    fragment.addAll(planNodeServices(node.netns, all, addons['kube-proxy'], why));
   }
   const replicas = cloud.pods.flatMap(({ spec, netns }) =>
     spec.runsCoreDns ? [{ netns, upstream: server }] : [],

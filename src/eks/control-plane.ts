@@ -238,9 +238,14 @@ const CERTIFICATE = '/run/hoplab/pki/apiserver.pem';
 /** Where the kubelet puts it into each pod; /var/run is /run. */
 export const CA_CERTIFICATE = '/run/secrets/kubernetes.io/serviceaccount/ca.crt';
 
+/** Who signs the API server's certificate and the kubelets'. */
+export const CERTIFICATE_AUTHORITY = {
+  certificate: CA_CERTIFICATE,
+  key: '/run/hoplab/pki/ca.key',
+} as const;
+
 function apiServerCertificate({ certificateNames: names }: ControlPlane): Certificate {
-  const authority = { certificate: CA_CERTIFICATE, key: '/run/hoplab/pki/ca.key' };
-  return { kind: 'certificate', path: CERTIFICATE, authority, names };
+  return { kind: 'certificate', path: CERTIFICATE, authority: CERTIFICATE_AUTHORITY, names };
 }
 
 /** What the API server answers to who says not who he is. @see kubernetes bootstrappolicy system:public-info-viewer */

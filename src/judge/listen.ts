@@ -2,6 +2,7 @@
 
 import type { SourceRef } from '../base/diagnostic.ts';
 import type { Cloud } from '../cloud.ts';
+import { KUBE_PROXY_HEALTH_PORT, KUBELET_PORT } from '../eks/node-services.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import { reference } from './places.ts';
 import type { Place, Protocol } from './traveller.ts';
@@ -25,7 +26,8 @@ export function findListener(
     const { behaviour, runsCoreDns: isDnsServer } = pod.spec;
     return { reference: reference(pod), fails: behaviour.fails === true, isDnsServer };
   }
-  return protocol === 'tcp' && plainPorts(cloud, place).includes(port)
+  const isPlain = [...plainPorts(cloud, place), ...nodeServices(cloud, place)].includes(port);
+  return protocol === 'tcp' && isPlain
     ? { reference: place.reference, fails: false, isDnsServer: false }
     : undefined;
 }
@@ -76,6 +78,14 @@ export function plainPorts(cloud: Cloud, place: Place): readonly number[] {
   if (place.kind === 'instance') return place.instance.ports;
   if (place.kind === 'node') return healthCheckPorts(cloud);
   return place.kind === 'host' ? place.host.ports : [];
+}
+
+/** What every node serves; nobody's lab is about that, so that nothing else speaks of it. */
+function nodeServices({ cluster }: Cloud, { kind }: Place): readonly number[] {
+  if (kind !== 'node') return [];
+  return cluster?.addons['kube-proxy'] === true
+    ? [KUBELET_PORT, KUBE_PROXY_HEALTH_PORT]
+    : [KUBELET_PORT];
 }
 
 /** kube-proxy of every node says there how many endpoints it has. */

@@ -89,6 +89,7 @@ probes:
   EKS-01-either: { from: pod/client, http: "https://172.20.0.1/readyz", expect: { status: 200 } }
   EKS-01-forbidden: { from: pod/client, http: "https://kubernetes/api/v1/pods", expect: { status: 403 } }
   EKS-01-from-the-vpc: { from: instance/bastion, tcp: "eks/api-1:443", expect: allowed }
+  EKS-02-to-the-kubelet: { from: eks/api-2, http: "https://10.0.3.10:10250/containerLogs/", expect: { status: 401 } }
   EKS-02-to-a-pod: { from: eks/api-1, http: "pod/client:8080/", expect: { status: 200 } }
 `;
 

@@ -231,7 +231,10 @@ const services: Feature = fc
   .map((drawn) => (draft) => {
     if (Object.keys(draft.cluster.nodes).length === 0) return;
     // Nobody asks by name here.
-    draft.cluster['addons'] = { coredns: false, ...(drawn.hasNoProxy ? { 'kube-proxy': false } : {}) };
+    draft.cluster['addons'] = {
+      coredns: false,
+      ...(drawn.hasNoProxy ? { 'kube-proxy': false } : {}),
+    };
     drawn.services.forEach((one, index) => {
       const isOuter = one.type !== 'ClusterIP' || one.hasExternalIp;
       draft.services.push({
