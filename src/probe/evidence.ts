@@ -9,7 +9,13 @@ import { linkKey } from '../kernel/state.ts';
 import { hostLink, INTERNET_NETNS } from '../internet/host.ts';
 import { podReference } from '../k8s/pod.ts';
 import type { Drop } from '../observe/drop.ts';
-import { answers, type Capture, firstOwnPacket, firstPacket, sightings } from '../observe/journey.ts';
+import {
+  answers,
+  type Capture,
+  firstOwnPacket,
+  firstPacket,
+  sightings,
+} from '../observe/journey.ts';
 import type { Packet } from '../observe/pcap.ts';
 import { protocolOf } from './request.ts';
 import type { Ask } from './script.ts';
