@@ -50,7 +50,8 @@ export const REMEDY: Readonly<Partial<Record<Code, string>>> = {
   NO_LOCAL_ENDPOINTS: 'ask a node that has an endpoint, or set the policy to Cluster',
   SERVICE_SOURCE_RANGES: 'add the sender to spec.loadBalancerSourceRanges',
   ANSWER_FROM_ELSEWHERE: 'send request and answer by the same node',
-  CONNTRACK_INVALID: 'nothing does: what is opened passes, a refusal that passes its node twice does not',
+  CONNTRACK_INVALID:
+    'nothing does: what is opened passes, a refusal that passes its node twice does not',
   PUBLIC_ACCESS_CIDRS: 'add the sender to cluster.publicAccessCidrs',
   PACKET_TOO_BIG: 'send smaller packets, or let them be cut',
 };

@@ -106,12 +106,11 @@ function lookInside(cloud: Cloud, service: Service): [string, string][] {
   const [node] = cloud.cluster?.nodes.keys() ?? [];
   const [port] = service.ports;
   const asker = cloud.pods.find(
-    ({ spec, eni }) => eni !== undefined && spec.namespace === service.namespace && !spec.runsCoreDns,
+    ({ spec, eni }) =>
+      eni !== undefined && spec.namespace === service.namespace && !spec.runsCoreDns,
   );
   const dig: [string, string][] =
-    asker === undefined
-      ? []
-      : [[`pod/${asker.spec.name}`, `dig +search +short ${service.name}`]];
+    asker === undefined ? [] : [[`pod/${asker.spec.name}`, `dig +search +short ${service.name}`]];
   if (node === undefined || port === undefined || !hasRules(service)) return dig;
   const where = `node/${node}`;
   const isThere = port.endpoints.some((one) => one.ready);

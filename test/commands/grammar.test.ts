@@ -145,5 +145,7 @@ t.test('words that mean nothing are named, with what was meant', async (t) => {
   t.strictSame(await problems('ps more'), ['ps knows no "more": see npx hoplab ps --help']);
   t.match(await problems('exec pod/a'), [/^no program to run: .*hoplab shell pod\/a$/]);
   t.match(await problems('exec'), ['exec needs a thing: npx hoplab exec <thing>']);
-  t.match(await problems('plan x --format svg'), [/Invalid values: .*"text", "sh", "iptables", "json"/]);
+  t.match(await problems('plan x --format svg'), [
+    /Invalid values: .*"text", "sh", "iptables", "json"/,
+  ]);
 });

@@ -66,31 +66,41 @@ const of = (name: string): string[] =>
     [],
   ).slice(1);
 
-t.test('a Service has its address, its way back, its named ports and each endpoint by itself', async (t) => {
-  t.strictSame(of('front'), [
-    'a front.default.svc.cluster.local 172.20.0.50',
-    'ptr 172.20.0.50 front.default.svc.cluster.local',
-    'srv _http._tcp.front.default.svc.cluster.local 0 100 80 front.default.svc.cluster.local',
-    'srv _dns._udp.front.default.svc.cluster.local 0 100 53 front.default.svc.cluster.local',
-    'a 10-0-1-1.front.default.svc.cluster.local 10.0.1.1',
-    'a 10-0-1-2.front.default.svc.cluster.local 10.0.1.2',
-  ]);
-});
+t.test(
+  'a Service has its address, its way back, its named ports and each endpoint by itself',
+  async (t) => {
+    t.strictSame(of('front'), [
+      'a front.default.svc.cluster.local 172.20.0.50',
+      'ptr 172.20.0.50 front.default.svc.cluster.local',
+      'srv _http._tcp.front.default.svc.cluster.local 0 100 80 front.default.svc.cluster.local',
+      'srv _dns._udp.front.default.svc.cluster.local 0 100 53 front.default.svc.cluster.local',
+      'a 10-0-1-1.front.default.svc.cluster.local 10.0.1.1',
+      'a 10-0-1-2.front.default.svc.cluster.local 10.0.1.2',
+    ]);
+  },
+);
 
-t.test('a headless one has those of its endpoints that are ready, by hostname where they have one', async (t) => {
-  t.strictSame(of('web'), [
-    'a web-0.web.default.svc.cluster.local 10.0.1.1',
-    'a web.default.svc.cluster.local 10.0.1.1',
-    'ptr 10.0.1.1 web-0.web.default.svc.cluster.local',
-    'srv _http._tcp.web.default.svc.cluster.local 0 100 8080 web-0.web.default.svc.cluster.local',
-    'a 10-0-1-2.web.default.svc.cluster.local 10.0.1.2',
-    'a web.default.svc.cluster.local 10.0.1.2',
-    'ptr 10.0.1.2 10-0-1-2.web.default.svc.cluster.local',
-    'srv _http._tcp.web.default.svc.cluster.local 0 100 8080 10-0-1-2.web.default.svc.cluster.local',
-    'exists web.default.svc.cluster.local',
-  ]);
-  t.match(of('all'), /a all\.default\.svc\.cluster\.local 10\.0\.1\.3/, 'or all, where it says so');
-});
+t.test(
+  'a headless one has those of its endpoints that are ready, by hostname where they have one',
+  async (t) => {
+    t.strictSame(of('web'), [
+      'a web-0.web.default.svc.cluster.local 10.0.1.1',
+      'a web.default.svc.cluster.local 10.0.1.1',
+      'ptr 10.0.1.1 web-0.web.default.svc.cluster.local',
+      'srv _http._tcp.web.default.svc.cluster.local 0 100 8080 web-0.web.default.svc.cluster.local',
+      'a 10-0-1-2.web.default.svc.cluster.local 10.0.1.2',
+      'a web.default.svc.cluster.local 10.0.1.2',
+      'ptr 10.0.1.2 10-0-1-2.web.default.svc.cluster.local',
+      'srv _http._tcp.web.default.svc.cluster.local 0 100 8080 10-0-1-2.web.default.svc.cluster.local',
+      'exists web.default.svc.cluster.local',
+    ]);
+    t.match(
+      of('all'),
+      /a all\.default\.svc\.cluster\.local 10\.0\.1\.3/,
+      'or all, where it says so',
+    );
+  },
+);
 
 t.test('an ExternalName is another name, and every namespace is there', async (t) => {
   t.strictSame(of('db'), ['cname db.kube-system.svc.cluster.local db.example.com']);
@@ -103,14 +113,17 @@ t.test('an ExternalName is another name, and every namespace is there', async (t
 });
 
 t.test('the model searches as a pod does', async (t) => {
-  const find = (name: string, namespace = 'default') =>
-    lookUpClusterName(name, namespace, ALL);
+  const find = (name: string, namespace = 'default') => lookUpClusterName(name, namespace, ALL);
   const front = { addresses: [ipv4('172.20.0.50')] };
   t.strictSame(find('front'), front);
   t.strictSame(find('FRONT.default.svc'), front);
   t.strictSame(find('front.default.svc.cluster.local.'), front);
   t.strictSame(find('front', 'kube-system'), undefined, 'of its own namespace first, and no other');
-  t.strictSame(lookUpClusterName('front', undefined, ALL), undefined, 'who searches nothing needs the whole name');
+  t.strictSame(
+    lookUpClusterName('front', undefined, ALL),
+    undefined,
+    'who searches nothing needs the whole name',
+  );
   t.strictSame(lookUpClusterName('front.default.svc.cluster.local', undefined, ALL), front);
   t.strictSame(find('web'), { addresses: [ipv4('10.0.1.1'), ipv4('10.0.1.2')] });
   t.strictSame(find('web-0.web'), { addresses: [ipv4('10.0.1.1')] });
@@ -143,7 +156,13 @@ t.test('a pod asks where its dnsPolicy says', async (t) => {
   t.strictSame(conf('ClusterFirst'), [search, 'nameserver 172.20.0.10', 'options ndots:5']);
   t.strictSame(conf('Default'), ['search ec2.internal', 'nameserver 10.0.0.2']);
   t.strictSame(
-    conf('ClusterFirst', { searches: ['example.com'], options: [{ name: 'ndots', value: '1' }, { name: 'edns0', value: undefined }] }),
+    conf('ClusterFirst', {
+      searches: ['example.com'],
+      options: [
+        { name: 'ndots', value: '1' },
+        { name: 'edns0', value: undefined },
+      ],
+    }),
     [`${search} example.com`, 'nameserver 172.20.0.10', 'options ndots:1 edns0'],
   );
   t.strictSame(conf('None', { nameservers: [ipv4('198.51.100.53')], searches: ['example.com'] }), [

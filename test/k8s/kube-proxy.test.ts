@@ -65,8 +65,8 @@ function rules(one: Service, node: Partial<ProxyNode> = {}): string[] {
       ...chains.flatMap(({ chain, rules: own }) => own.map((rule) => `nat ${chain} ${rule}`)),
     ];
     let text = lines.join('\n');
-    const names = Object.entries(portChains(port));
-    for (const [, name] of names) text = text.replaceAll(name, name.slice(0, -17));
+    const names = Object.values<string>({ ...portChains(port) });
+    for (const name of names) text = text.replaceAll(name, name.slice(0, -17));
     for (const endpoint of port.endpoints) {
       text = text.replaceAll(endpointChain(port, endpoint), `SEP:${endpoint.address}`);
     }
@@ -176,35 +176,39 @@ const EXT_LOCAL = [
   'nat KUBE-EXT -m comment --comment "route LOCAL traffic for default/web external destinations" -m addrtype --src-type LOCAL -j KUBE-SVC',
 ];
 
-t.test('externalTrafficPolicy Local: the endpoints of the node, and the source stays', async (t) => {
-  const spec = `{ ${IP}, type: NodePort, externalTrafficPolicy: Local, ports: [{ port: 80, nodePort: 30080 }] }`;
-  t.strictSame(rules(service(spec, [HERE, THERE])), [
-    `${AT_CLUSTER_IP} KUBE-SVC`,
-    AT_NODE_PORT,
-    ...EXT_LOCAL,
-    'nat KUBE-EXT -j KUBE-SVL',
-    ...SVC_BOTH,
-    'nat KUBE-SVL -m comment --comment "default/web -> 10.0.1.50:8080" -j SEP:10.0.1.50',
-    ...SEP_HERE,
-    ...SEP_THERE,
-  ]);
-  t.strictSame(
-    rules(service(spec, [THERE])),
-    [
+t.test(
+  'externalTrafficPolicy Local: the endpoints of the node, and the source stays',
+  async (t) => {
+    const spec = `{ ${IP}, type: NodePort, externalTrafficPolicy: Local, ports: [{ port: 80, nodePort: 30080 }] }`;
+    t.strictSame(rules(service(spec, [HERE, THERE])), [
       `${AT_CLUSTER_IP} KUBE-SVC`,
       AT_NODE_PORT,
-      'filter KUBE-EXTERNAL-SERVICES -p tcp -m comment --comment "default/web has no local endpoints" -m addrtype --dst-type LOCAL -m tcp --dport 30080 -j DROP',
       ...EXT_LOCAL,
-      'nat KUBE-SVC -m comment --comment "default/web -> 10.0.2.50:8080" -j SEP:10.0.2.50',
+      'nat KUBE-EXT -j KUBE-SVL',
+      ...SVC_BOTH,
+      'nat KUBE-SVL -m comment --comment "default/web -> 10.0.1.50:8080" -j SEP:10.0.1.50',
+      ...SEP_HERE,
       ...SEP_THERE,
-    ],
-    'without one, what comes from outside is dropped; from the node itself it goes on',
-  );
-});
+    ]);
+    t.strictSame(
+      rules(service(spec, [THERE])),
+      [
+        `${AT_CLUSTER_IP} KUBE-SVC`,
+        AT_NODE_PORT,
+        'filter KUBE-EXTERNAL-SERVICES -p tcp -m comment --comment "default/web has no local endpoints" -m addrtype --dst-type LOCAL -m tcp --dport 30080 -j DROP',
+        ...EXT_LOCAL,
+        'nat KUBE-SVC -m comment --comment "default/web -> 10.0.2.50:8080" -j SEP:10.0.2.50',
+        ...SEP_THERE,
+      ],
+      'without one, what comes from outside is dropped; from the node itself it goes on',
+    );
+  },
+);
 
 t.test('a load balancer with an address, source ranges and a health check', async (t) => {
   const spec = `{ ${IP}, type: LoadBalancer, allocateLoadBalancerNodePorts: false, externalTrafficPolicy: Local, healthCheckNodePort: 30333, loadBalancerSourceRanges: [198.51.100.0/24, " 10.0.1.0/24"], ports: [{ port: 80 }] }`;
-  const status = 'status: { loadBalancer: { ingress: [{ ip: 203.0.113.7 }, { hostname: nlb.example }, { ip: 203.0.113.8, ipMode: Proxy }] } }';
+  const status =
+    'status: { loadBalancer: { ingress: [{ ip: 203.0.113.7 }, { hostname: nlb.example }, { ip: 203.0.113.8, ipMode: Proxy }] } }';
   t.strictSame(rules(service(spec, [HERE], status)), [
     `${AT_CLUSTER_IP} KUBE-SVC`,
     'nat KUBE-SERVICES -d 203.0.113.7/32 -p tcp -m comment --comment "default/web loadbalancer IP" -m tcp --dport 80 -j KUBE-FW',
@@ -244,13 +248,17 @@ t.test('sessionAffinity: first who has been here before', async (t) => {
 });
 
 t.test('what is being deleted serves while nobody else does', async (t) => {
-  const going = '{ addresses: [10.0.1.51], nodeName: node-1, conditions: { ready: false, serving: true, terminating: true } }';
-  const deaf = '{ addresses: [10.0.1.52], nodeName: node-1, conditions: { ready: false, serving: false, terminating: true } }';
+  const going =
+    '{ addresses: [10.0.1.51], nodeName: node-1, conditions: { ready: false, serving: true, terminating: true } }';
+  const deaf =
+    '{ addresses: [10.0.1.52], nodeName: node-1, conditions: { ready: false, serving: false, terminating: true } }';
   const spec = `{ ${IP}, type: NodePort, externalTrafficPolicy: Local, ports: [{ port: 80, nodePort: 30080 }] }`;
   const targets = (endpoints: readonly string[]): Record<string, string[]> => {
     const lines = rules(service(spec, endpoints));
     const of = (chain: string): string[] =>
-      lines.filter((line) => line.startsWith(`nat ${chain} `)).map((line) => line.replace(/.*SEP:/, ''));
+      lines
+        .filter((line) => line.startsWith(`nat ${chain} `))
+        .map((line) => line.replace(/.*SEP:/, ''));
     return { cluster: of('KUBE-SVC'), local: of('KUBE-SVL') };
   };
   t.strictSame(targets([going, deaf]), { cluster: ['10.0.1.51'], local: ['10.0.1.51'] });
@@ -258,24 +266,28 @@ t.test('what is being deleted serves while nobody else does', async (t) => {
   t.strictSame(targets([going, HERE]), { cluster: ['10.0.1.50'], local: ['10.0.1.50'] });
 });
 
-t.test('hints count where all endpoints have one and one is meant for this node or zone', async (t) => {
-  const hinted = (address: string, ...zones: string[]): string =>
-    `{ addresses: [${address}], hints: { forZones: [${zones.map((name) => `{ name: ${name} }`).join(', ')}] } }`;
-  const spec = `{ ${IP}, ports: [{ port: 80 }] }`;
-  const targets = (endpoints: readonly string[], node: Partial<ProxyNode> = {}): string[] =>
-    rules(service(spec, endpoints), node)
-      .filter((line) => line.startsWith('nat KUBE-SVC '))
-      .map((line) => line.replace(/.*SEP:/, ''));
-  const two = [hinted('10.0.1.50', 'az-1'), hinted('10.0.2.50', 'az-2')];
-  t.strictSame(targets(two), ['10.0.1.50']);
-  t.strictSame(targets(two, { zone: 'az-2' }), ['10.0.2.50']);
-  t.strictSame(targets(two, { zone: 'az-3' }), ['10.0.1.50', '10.0.2.50'], 'nobody is meant');
-  t.strictSame(targets([...two, HERE.replace('.50', '.60')]).length, 3, 'one has no hint');
-  const nodes = ['node-1', 'node-2'].map(
-    (name, index) => `{ addresses: [10.0.${index + 1}.50], hints: { forNodes: [{ name: ${name} }] } }`,
-  );
-  t.strictSame(targets(nodes), ['10.0.1.50']);
-});
+t.test(
+  'hints count where all endpoints have one and one is meant for this node or zone',
+  async (t) => {
+    const hinted = (address: string, ...zones: string[]): string =>
+      `{ addresses: [${address}], hints: { forZones: [${zones.map((name) => `{ name: ${name} }`).join(', ')}] } }`;
+    const spec = `{ ${IP}, ports: [{ port: 80 }] }`;
+    const targets = (endpoints: readonly string[], node: Partial<ProxyNode> = {}): string[] =>
+      rules(service(spec, endpoints), node)
+        .filter((line) => line.startsWith('nat KUBE-SVC '))
+        .map((line) => line.replace(/.*SEP:/, ''));
+    const two = [hinted('10.0.1.50', 'az-1'), hinted('10.0.2.50', 'az-2')];
+    t.strictSame(targets(two), ['10.0.1.50']);
+    t.strictSame(targets(two, { zone: 'az-2' }), ['10.0.2.50']);
+    t.strictSame(targets(two, { zone: 'az-3' }), ['10.0.1.50', '10.0.2.50'], 'nobody is meant');
+    t.strictSame(targets([...two, HERE.replace('.50', '.60')]).length, 3, 'one has no hint');
+    const nodes = ['node-1', 'node-2'].map(
+      (name, index) =>
+        `{ addresses: [10.0.${index + 1}.50], hints: { forNodes: [{ name: ${name} }] } }`,
+    );
+    t.strictSame(targets(nodes), ['10.0.1.50']);
+  },
+);
 
 t.test('a large cluster has no comments where they are many', async (t) => {
   const one = service(`{ ${IP}, ports: [{ port: 80 }] }`, [HERE]);
@@ -301,7 +313,13 @@ metadata: { name: web }
 subsets: [{ addresses: [{ ip: 10.0.1.50 }], ports: [{ name: dns, port: 5353, protocol: UDP }] }]
 `;
   const manifests = readManifests(readYaml('m.yaml', text, diagnostics), diagnostics);
-  const needs = { own: [], serviceCidr: cidr('172.20.0.0/16'), pods: [], slices: manifests.slices, zoneOf: () => undefined };
+  const needs = {
+    own: [],
+    serviceCidr: cidr('172.20.0.0/16'),
+    pods: [],
+    slices: manifests.slices,
+    zoneOf: () => undefined,
+  };
   const [one] = resolveServices(manifests.services, needs, diagnostics);
   if (one === undefined) throw new Error('a Service is there');
   t.strictSame(rules(one), [

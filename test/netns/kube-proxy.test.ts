@@ -40,7 +40,8 @@ cluster:
     pod/going: { node: node-2, address: 10.0.2.60 }
 `;
 
-const PORTS = '{ containers: [{ name: main, ports: [{ name: http, containerPort: 8080 }, { name: echo, containerPort: 5353, protocol: UDP }] }] }';
+const PORTS =
+  '{ containers: [{ name: main, ports: [{ name: http, containerPort: 8080 }, { name: echo, containerPort: 5353, protocol: UDP }] }] }';
 const pod = (name: string, app: string, annotations = ''): string => `
 apiVersion: v1
 kind: Pod
@@ -67,7 +68,11 @@ const MANIFESTS = [
   service('web', 'web', ', clusterIP: 172.20.0.50'),
   service('nobody', 'nobody', ', clusterIP: 172.20.0.51'),
   service('outer', 'web', 'nodePort: 30080; , type: NodePort, clusterIP: 172.20.0.52'),
-  service('kept', 'web', 'nodePort: 30081; , type: LoadBalancer, clusterIP: 172.20.0.53, externalTrafficPolicy: Local, healthCheckNodePort: 30333'),
+  service(
+    'kept',
+    'web',
+    'nodePort: 30081; , type: LoadBalancer, clusterIP: 172.20.0.53, externalTrafficPolicy: Local, healthCheckNodePort: 30333',
+  ),
   service('near', 'web', ', clusterIP: 172.20.0.54, internalTrafficPolicy: Local'),
   service('same', 'web', ', clusterIP: 172.20.0.55, sessionAffinity: ClientIP'),
   service('alone', 'alone', 'nodePort: 30082; , type: NodePort, clusterIP: 172.20.0.56'),
@@ -126,7 +131,8 @@ async function probesDiffer(lab: TestLab): Promise<string> {
   return renderGroups(differ);
 }
 
-const stands = async (lab: TestLab): Promise<string> => renderDrift((await lab.verify()).drift, true);
+const stands = async (lab: TestLab): Promise<string> =>
+  renderDrift((await lab.verify()).drift, true);
 
 t.test('KP-01 to KP-08 by packets: whom a Service sends to, and whom he sees', async (t) => {
   await withLab(t, { lab: LAB + PROBES, manifests: MANIFESTS }, async (lab) => {
@@ -165,14 +171,24 @@ t.test('KP-04 the way by a node without a pod: it asks in its own name', async (
     const asked = { hop: ['instance/bastion', '10.0.1.12:30080'] } as const;
     const seen = await lab.capture(
       'node/node-3',
-      { filter: 'tcp[tcpflags] & tcp-syn != 0', until: /10\.0\.1\.12\.\d+ > 10\.0\.[12]\.5\d\.8080: Flags \[S\]/ },
+      {
+        filter: 'tcp[tcpflags] & tcp-syn != 0',
+        until: /10\.0\.1\.12\.\d+ > 10\.0\.[12]\.5\d\.8080: Flags \[S\]/,
+      },
       () => lab.curl(asked),
     );
     t.match(seen, /10\.0\.1\.20\.\d+ > 10\.0\.1\.12\.30080: Flags \[S\]/, 'it comes to the node');
-    t.match(seen, /10\.0\.1\.12\.30080 > 10\.0\.1\.20\.\d+: Flags \[S\.\]/, 'and is answered by it');
+    t.match(
+      seen,
+      /10\.0\.1\.12\.30080 > 10\.0\.1\.20\.\d+: Flags \[S\.\]/,
+      'and is answered by it',
+    );
     t.strictSame(await lab.curl(asked), { hop: 'client 10.0.1.12' });
     const conntrack = await lab.out('node/node-3', 'conntrack -L -p tcp --dport 30080 2>/dev/null');
-    t.match(conntrack, /src=10\.0\.1\.20 dst=10\.0\.1\.12 .* dport=30080 .*src=10\.0\.[12]\.5\d dst=10\.0\.1\.12 sport=8080/);
+    t.match(
+      conntrack,
+      /src=10\.0\.1\.20 dst=10\.0\.1\.12 .* dport=30080 .*src=10\.0\.[12]\.5\d dst=10\.0\.1\.12 sport=8080/,
+    );
     await lab.out('node/node-3', 'iptables -t nat -F KUBE-MARK-MASQ');
     const [one, other] = await Promise.all([
       lab.curl(asked),
@@ -195,32 +211,51 @@ t.test('KP-06 the health check says how many endpoints the node has', async (t) 
     const weight = 'x-load-balancing-endpoint-weight';
     t.strictSame(await ask('10.0.1.10'), ['http/1.1 200 ok', `${weight}: 1`, body(1)]);
     t.strictSame(await ask('10.0.2.10'), ['http/1.1 200 ok', `${weight}: 2`, body(2)]);
-    t.strictSame(await ask('10.0.1.12'), ['http/1.1 503 service unavailable', `${weight}: 0`, body(0)]);
-    await lab.change(LAB, edit(MANIFESTS, 'name: web-1, labels: { app: web }, annotations: {', 'name: web-1, labels: { app: web }, annotations: { hoplab.io/ready: "false"'));
+    t.strictSame(await ask('10.0.1.12'), [
+      'http/1.1 503 service unavailable',
+      `${weight}: 0`,
+      body(0),
+    ]);
+    await lab.change(
+      LAB,
+      edit(
+        MANIFESTS,
+        'name: web-1, labels: { app: web }, annotations: {',
+        'name: web-1, labels: { app: web }, annotations: { hoplab.io/ready: "false"',
+      ),
+    );
     t.strictSame((await ask('10.0.1.10'))[0], 'http/1.1 503 service unavailable');
   });
 });
 
-t.test('KP-08 without AWS_VPC_CNI_NODE_PORT_SUPPORT the answer leaves by the wrong card', async (t) => {
-  const without = edit(LAB, 'PORT_SUPPORT: true', 'PORT_SUPPORT: false');
-  await withLab(t, { lab: without, manifests: MANIFESTS }, async (lab) => {
-    const asked = {
-      'pod on eth1': ['instance/bastion', '10.0.1.10:30082'],
-      'pod on eth0': ['instance/bastion', '10.0.1.10:30081'],
-    } as const;
-    t.strictSame(await lab.curl(asked), {
-      'pod on eth1': 'exit 28',
-      'pod on eth0': 'client 10.0.1.20',
+t.test(
+  'KP-08 without AWS_VPC_CNI_NODE_PORT_SUPPORT the answer leaves by the wrong card',
+  async (t) => {
+    const without = edit(LAB, 'PORT_SUPPORT: true', 'PORT_SUPPORT: false');
+    await withLab(t, { lab: without, manifests: MANIFESTS }, async (lab) => {
+      const asked = {
+        'pod on eth1': ['instance/bastion', '10.0.1.10:30082'],
+        'pod on eth0': ['instance/bastion', '10.0.1.10:30081'],
+      } as const;
+      t.strictSame(await lab.curl(asked), {
+        'pod on eth1': 'exit 28',
+        'pod on eth0': 'client 10.0.1.20',
+      });
+      const { cloud } = lab.lab;
+      const from = known(findThing(cloud, 'instance/bastion'), 'bastion');
+      const question = {
+        protocol: 'tcp',
+        from,
+        destination: ipv4('10.0.1.10'),
+        port: 30082,
+      } as const;
+      t.match(judge(cloud, question), { verdict: 'timeout', code: 'SOURCE_DEST_CHECK' });
+      t.strictSame(differences(await lab.matrix()), []);
+      await lab.change(LAB);
+      t.match(await lab.curl(asked), { 'pod on eth1': 'client 10.0.1.10' });
     });
-    const { cloud } = lab.lab;
-    const from = known(findThing(cloud, 'instance/bastion'), 'bastion');
-    const question = { protocol: 'tcp', from, destination: ipv4('10.0.1.10'), port: 30082 } as const;
-    t.match(judge(cloud, question), { verdict: 'timeout', code: 'SOURCE_DEST_CHECK' });
-    t.strictSame(differences(await lab.matrix()), []);
-    await lab.change(LAB);
-    t.match(await lab.curl(asked), { 'pod on eth1': 'client 10.0.1.10' });
-  });
-});
+  },
+);
 
 t.test('localhost has the node ports too', async (t) => {
   await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
@@ -237,49 +272,97 @@ t.test('localhost has the node ports too', async (t) => {
   });
 });
 
-t.test('a change touches the chains of its Service, and the end is what a fresh load is', async (t) => {
-  await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
-    const chain = async (name: string): Promise<string> =>
-      (await lab.out('node/node-1', `iptables-save -t nat | sed -n 's/.*"default\\/${name} cluster IP".* -j //p'`)).trim();
-    const counted = async (name: string): Promise<boolean> =>
-      / [1-9]\d* +\d+ KUBE-SEP/.test(await lab.out('node/node-1', `iptables -t nat -L ${name} -n -v -x`));
-    await lab.curl({ one: ['pod/client', '172.20.0.50'], other: ['pod/client', '172.20.0.52'] });
-    const untouched = await chain('alone');
-    await lab.curl({ one: ['pod/client', '172.20.0.56'] });
-    t.equal(await counted(untouched), true);
-    const steps: [string, string][] = [
-      ['an endpoint less', edit(MANIFESTS, 'name: web-3, labels: { app: web }', 'name: web-3, labels: { app: no }')],
-      ['one that is not ready', edit(MANIFESTS, 'name: web-1, labels: { app: web }, annotations: {', 'name: web-1, labels: { app: web }, annotations: { hoplab.io/ready: "false"')],
-      ['another policy', edit(MANIFESTS, 'externalTrafficPolicy: Local, healthCheckNodePort: 30333', 'externalTrafficPolicy: Cluster')],
-      ['another node port', edit(MANIFESTS, 'nodePort: 30080', 'nodePort: 30090')],
-      ['no affinity', edit(MANIFESTS, ', sessionAffinity: ClientIP', '')],
-      ['a Service more', `${MANIFESTS}${service('more', 'web')}`],
-      ['no endpoints at all', MANIFESTS.replaceAll('labels: { app: web }', 'labels: { app: nothing }')],
-      ['and all again', MANIFESTS],
-    ];
-    for (const [what, manifests] of steps) {
-      t.ok((await lab.change(LAB, manifests)) > 0, what);
-      t.equal(await stands(lab), '', `${what}: as planned, and so as a fresh load`);
-    }
-    t.equal(await counted(untouched), true, 'who did not change still has his counters');
-  });
-});
+t.test(
+  'a change touches the chains of its Service, and the end is what a fresh load is',
+  async (t) => {
+    await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+      const chain = async (name: string): Promise<string> =>
+        (
+          await lab.out(
+            'node/node-1',
+            `iptables-save -t nat | sed -n 's/.*"default\\/${name} cluster IP".* -j //p'`,
+          )
+        ).trim();
+      const counted = async (name: string): Promise<boolean> =>
+        / [1-9]\d* +\d+ KUBE-SEP/.test(
+          await lab.out('node/node-1', `iptables -t nat -L ${name} -n -v -x`),
+        );
+      await lab.curl({ one: ['pod/client', '172.20.0.50'], other: ['pod/client', '172.20.0.52'] });
+      const untouched = await chain('alone');
+      await lab.curl({ one: ['pod/client', '172.20.0.56'] });
+      t.equal(await counted(untouched), true);
+      const steps: [string, string][] = [
+        [
+          'an endpoint less',
+          edit(MANIFESTS, 'name: web-3, labels: { app: web }', 'name: web-3, labels: { app: no }'),
+        ],
+        [
+          'one that is not ready',
+          edit(
+            MANIFESTS,
+            'name: web-1, labels: { app: web }, annotations: {',
+            'name: web-1, labels: { app: web }, annotations: { hoplab.io/ready: "false"',
+          ),
+        ],
+        [
+          'another policy',
+          edit(
+            MANIFESTS,
+            'externalTrafficPolicy: Local, healthCheckNodePort: 30333',
+            'externalTrafficPolicy: Cluster',
+          ),
+        ],
+        ['another node port', edit(MANIFESTS, 'nodePort: 30080', 'nodePort: 30090')],
+        ['no affinity', edit(MANIFESTS, ', sessionAffinity: ClientIP', '')],
+        ['a Service more', `${MANIFESTS}${service('more', 'web')}`],
+        [
+          'no endpoints at all',
+          MANIFESTS.replaceAll('labels: { app: web }', 'labels: { app: nothing }'),
+        ],
+        ['and all again', MANIFESTS],
+      ];
+      for (const [what, manifests] of steps) {
+        t.ok((await lab.change(LAB, manifests)) > 0, what);
+        t.equal(await stands(lab), '', `${what}: as planned, and so as a fresh load`);
+      }
+      t.equal(await counted(untouched), true, 'who did not change still has his counters');
+    });
+  },
+);
 
 t.test('a flow of datagrams leaves an endpoint that is gone, a connection stays', async (t) => {
   await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
     const say = async (): Promise<string> => {
-      const { stdout } = await lab.in('pod/client', 'echo x | socat -t 0.5 -T 0.5 - UDP4:172.20.0.60:53,sourceport=40000');
+      const { stdout } = await lab.in(
+        'pod/client',
+        'echo x | socat -t 0.5 -T 0.5 - UDP4:172.20.0.60:53,sourceport=40000',
+      );
       return /"pod":"([^"]+)"/.exec(stdout)?.[1] ?? stdout;
     };
     const first = await say();
     t.match(first, /^web-\d$/);
     t.equal(await say(), first, 'the same flow stays where it is');
-    await lab.change(LAB, edit(MANIFESTS, `name: ${first}, labels: { app: web }`, `name: ${first}, labels: { app: no }`));
+    await lab.change(
+      LAB,
+      edit(
+        MANIFESTS,
+        `name: ${first}, labels: { app: web }`,
+        `name: ${first}, labels: { app: no }`,
+      ),
+    );
     const second = await say();
     t.match(second, /^web-\d$/);
     t.not(second, first, 'until its endpoint goes');
     await lab.change(LAB, MANIFESTS.replaceAll('labels: { app: web }', 'labels: { app: nothing }'));
-    t.match((await lab.in('pod/client', 'echo x | socat -t 0.5 -T 0.5 - UDP4:172.20.0.60:53,sourceport=40000')).stderr, 'refused');
+    t.match(
+      (
+        await lab.in(
+          'pod/client',
+          'echo x | socat -t 0.5 -T 0.5 - UDP4:172.20.0.60:53,sourceport=40000',
+        )
+      ).stderr,
+      'refused',
+    );
     await lab.change(LAB, MANIFESTS);
     t.match(await say(), /^web-\d$/, 'and it comes back when somebody is there again');
   });
