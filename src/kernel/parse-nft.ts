@@ -53,14 +53,19 @@ function isIptables({ family, table }: Table): boolean {
 /** Lines without their indentation, a list of elements in one. */
 function logicalLines(text: string): string[] {
   const lines: string[] = [];
-  let open = '';
+  // A set that packets put elements in has thousands: each of its lines is looked at once.
+  let parts: string[] = [];
+  let depth = 0;
   for (const raw of text.split('\n')) {
     const line = raw.trim();
     if (line === '' || line.startsWith('#')) continue;
-    const whole = open === '' ? line : `${open} ${line}`;
-    const isOpen = depthOf(whole) > 0 && (open !== '' || !line.endsWith(' {'));
-    if (!isOpen) lines.push(whole);
-    open = isOpen ? whole : '';
+    const isWithin = parts.length > 0;
+    parts.push(line);
+    depth += depthOf(line);
+    if (depth > 0 && (isWithin || !line.endsWith(' {'))) continue;
+    lines.push(parts.join(' '));
+    parts = [];
+    depth = 0;
   }
   return lines;
 }

@@ -139,7 +139,10 @@ function makeAsks(
     const request = resolveRequest(probe, cloud, where.in(name), diagnostics);
     if (request === undefined) return [];
     const ports = takePorts(PORTS_PER_PROBE);
-    return [{ name, request, probe, ports, token: `hop${String(index).padStart(4, '0')}x` }];
+    const samplePorts = probe.samples === undefined ? undefined : takePorts(probe.samples - 1);
+    return [
+      { name, request, probe, ports, samplePorts, token: `hop${String(index).padStart(4, '0')}x` },
+    ];
   });
 }
 

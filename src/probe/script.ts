@@ -17,6 +17,8 @@ export interface Ask {
   readonly probe: ProbeSpec;
   /** The source ports that this probe may use, so that its packets are told from another's. */
   readonly ports: PortRange;
+  /** One for each further sample: what the kernel gives out might be another probe's. */
+  readonly samplePorts?: PortRange | undefined;
   /** Stands in the payload of pings and datagrams. */
   readonly token: string;
 }
@@ -87,7 +89,8 @@ export function renderProbeScript(
   return lines.join('\n');
 }
 
-function renderAsk({ request, probe, ports, token }: Ask, index: number): string {
+function renderAsk(ask: Ask, index: number): string {
+  const { request, probe, ports, samplePorts, token } = ask;
   // A datagram's sender always waits to the end: it can't know that nothing more comes.
   const expectsAnswer = probe.expect.verdict !== 'timeout' && request.kind !== 'udp';
   const seconds = (expectsAnswer ? Math.max(probe.timeout, PATIENCE_MS) : probe.timeout) / 1000;
@@ -98,9 +101,9 @@ function renderAsk({ request, probe, ports, token }: Ask, index: number): string
       return `${inside} dig +search +showsearch +tries=1 +time=${Math.ceil(seconds)} -p ${request.port} '${request.text}'`;
     case 'http': {
       const one = `${inside} curl -sS${trust(request)} -o ${index}.body -w '%{json}' ${limits} --local-port ${ports.from}-${ports.to} '${request.text}'`;
-      if (probe.samples === undefined) return one;
-      // Each by a connection of its own: the servers close it when they are told to.
-      const others = `${inside} curl -s${trust(request)} -Z --parallel-max ${PARALLEL} -H 'Connection: close' ${limits} '${request.text}?[2-${probe.samples}]' >${index}.samples 2>/dev/null`;
+      if (samplePorts === undefined) return one;
+      const config = renderSampleConfig(request, samplePorts, seconds);
+      const others = `${config} | ${inside} curl -s -Z --parallel-max ${PARALLEL} -K - >${index}.samples 2>/dev/null`;
       return `{ ${one}; code=$?; ${others}; (exit $code); }`;
     }
     case 'tcp':
@@ -120,9 +123,33 @@ function renderAsk({ request, probe, ports, token }: Ask, index: number): string
   }
 }
 
+/**
+ * The shell line that prints curl's configuration of all further samples, each by a connection of its own: the servers
+ * close it when they are told to.
+ */
+export function renderSampleConfig(
+  { text }: Pick<Request, 'text'>,
+  { from, to }: PortRange,
+  seconds: number,
+): string {
+  const options = [
+    `url = "${text}"`,
+    'header = "Connection: close"',
+    `connect-timeout = ${seconds}`,
+    `max-time = ${seconds + ANSWER_SECONDS}`,
+    ...(isTls({ text }) ? [`cacert = "/var${CA_CERTIFICATE}"`] : []),
+  ];
+  const lines = options.map((option) => `'${option}'`).join(' ');
+  return `p=${from}; next=; while [ $p -le ${to} ]; do printf '%s\\n' $next ${lines} "local-port = $p"; next=next; p=$((p + 1)); done`;
+}
+
 /** Who speaks TLS has a certificate of the cluster's. */
-function trust({ text }: Pick<Request, 'text'>): string {
-  return text.startsWith('https://') ? ` --cacert /var${CA_CERTIFICATE}` : '';
+function trust(request: Pick<Request, 'text'>): string {
+  return isTls(request) ? ` --cacert /var${CA_CERTIFICATE}` : '';
+}
+
+function isTls({ text }: Pick<Request, 'text'>): boolean {
+  return text.startsWith('https://');
 }
 
 /** The command that a person would type for the same request. */

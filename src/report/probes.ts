@@ -85,7 +85,7 @@ function notes(result: ProbeResult, style: Style): string[] {
   return [
     ...deniedLines(result, style),
     ...(answers === undefined ? [] : [said('answered by', renderSpread(answers))]),
-    ...(asked === undefined ? [] : [said('asked for', asked.join(', '))]),
+    ...(asked === undefined || asked.length === 0 ? [] : [said('asked for', asked.join(', '))]),
     ...(addresses === undefined || addresses.length === 0
       ? []
       : [said('leads to', addresses.join(', '))]),

@@ -65,10 +65,8 @@ function rules(one: Service, node: Partial<ProxyNode> = {}): string[] {
       ...chains.flatMap(({ chain, rules: own }) => own.map((rule) => `nat ${chain} ${rule}`)),
     ];
     let text = lines.join('\n');
-    const { cluster, local, external, firewall } = portChains(port);
-    for (const name of [cluster, local, external, firewall]) {
-      text = text.replaceAll(name, name.slice(0, -17));
-    }
+    const names = Object.values<string>({ ...portChains(port) });
+    for (const name of names) text = text.replaceAll(name, name.slice(0, -17));
     for (const endpoint of port.endpoints) {
       text = text.replaceAll(endpointChain(port, endpoint), `SEP:${endpoint.address}`);
     }

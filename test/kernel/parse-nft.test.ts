@@ -106,6 +106,23 @@ t.test('what packets put into a dynamic set is no state of ours', async (t) => {
   ]);
 });
 
+t.test('each line of a set is looked at once, however many there are', async (t) => {
+  const count = 20_000;
+  const elements = Array.from({ length: count }, (_, index) => `10.0.${index >> 8}.${index & 255}`);
+  const text = `table inet vpc {
+	set many {
+		type ipv4_addr
+		elements = { ${elements.join(',\n\t\t\t     ')} }
+	}
+}`;
+  const began = performance.now();
+  const objects = parseNft(netns, text);
+  t.equal(objects.length, 2 + count);
+  t.match(objects.at(-1), { kind: 'nft-element', element: elements.at(-1) });
+  // As long again for each line it took minutes.
+  t.ok(performance.now() - began < 2000);
+});
+
 t.test('the tables of iptables-nft are left to iptables-save', async (t) => {
   const text = `# Warning: table ip nat is managed by iptables-nft, do not touch!
 table ip nat {

@@ -108,6 +108,21 @@ t.test('what denied a probe stands under it, each once', async (t) => {
   t.ok(renderGroups(groups, undefined, 80).endsWith(`\n   instance/a${under}`));
 });
 
+t.test(
+  'the names that a server was asked for stand under a probe; none where it was silent',
+  async (t) => {
+    const [group] = GROUPS;
+    const under = (asked: readonly string[]): string => {
+      const results = (group?.results ?? []).map((one, index) =>
+        index === 0 ? one : { ...one, outcome: { ...one.outcome, asked } },
+      );
+      return renderGroups(GROUPS.map((one) => ({ ...one, results })));
+    };
+    t.equal(under(['a.b', 'a']), `${WIDE}\n   asked for a.b, a`);
+    t.equal(under([]), WIDE);
+  },
+);
+
 t.test('the summary counts what was as expected', async (t) => {
   t.equal(renderSummary(GROUPS), '2 probes, all as expected and as the model predicts');
 });
