@@ -338,7 +338,7 @@ function readBackend(
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc6335#section-5.1; `use-annotation`, a word of one controller, fits it, too. */
-function isPortName(text: string): boolean {
+export function isPortName(text: string): boolean {
   return text.length <= 15 && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text) && /[a-z]/.test(text);
 }
 
