@@ -4,6 +4,7 @@ import * as z from 'zod';
 
 import { VpcSpec } from './aws/vpc.ts';
 import { type Diagnostics, type SourceRef } from './base/diagnostic.ts';
+import { type AlbIngresses, readAlbIngresses } from './eks/alb-ingress.ts';
 import { ClusterSpec } from './eks/cluster.ts';
 import { InternetHostSpec } from './internet/host.ts';
 import { type Manifests, readManifests } from './k8s/manifest.ts';
@@ -37,6 +38,8 @@ export interface LabSpec {
   readonly file: LabFile;
   readonly where: Where;
   readonly manifests: Manifests;
+  /** What the AWS Load Balancer Controller is told. */
+  readonly albs: AlbIngresses;
 }
 
 /** A replacement of a part of the lab: an experiment's `with:`, or `--set` on the command line. */
@@ -136,6 +139,7 @@ export function parseSet(text: string, diagnostics: Diagnostics): Patch | undefi
 export function readLab(source: LabSource, diagnostics: Diagnostics): LabSpec | undefined {
   const file = readWith(LabFile, source.lab, diagnostics);
   const manifests = readManifests(source.manifests, diagnostics);
+  const albs = readAlbIngresses(manifests, diagnostics);
   if (file === undefined) return undefined;
-  return { name: source.name, file, where: source.lab.where(), manifests };
+  return { name: source.name, file, where: source.lab.where(), manifests, albs };
 }

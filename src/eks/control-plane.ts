@@ -214,6 +214,7 @@ export function clusterService(
     allocatesNodePorts: true,
     publishNotReadyAddresses: false,
     trafficDistribution: undefined,
+    annotations: {},
     at: where.keyAt(),
     where,
   };

@@ -14,6 +14,12 @@ import { type Diagnostics, renderSourceRef, type SourceRef } from '../base/diagn
 import type { SourceTree } from '../source/yaml.ts';
 import { checkNamespace, type NamespaceSpec, readNamespaces } from './namespace.ts';
 import { readEndpoints, readEndpointSlice, type WrittenSlice } from './endpoint-slice.ts';
+import {
+  type IngressClassSpec,
+  type IngressSpec,
+  readIngress,
+  readIngressClass,
+} from './ingress.ts';
 import { type KubernetesObject, readObjects } from './object.ts';
 import { type PodSpec, readPod } from './pod.ts';
 import { readSecurityGroupPolicy, type SecurityGroupPolicySpec } from './security-group-policy.ts';
@@ -29,6 +35,8 @@ export interface Manifests {
   readonly securityGroupPolicies: readonly SecurityGroupPolicySpec[];
   readonly services: readonly ServiceSpec[];
   readonly slices: readonly WrittenSlice[];
+  readonly ingresses: readonly IngressSpec[];
+  readonly ingressClasses: readonly IngressClassSpec[];
 }
 
 /** Reports everything that is wrong with the manifests; an object that can't be used is left out of the result. */
@@ -43,6 +51,8 @@ export function readManifests(trees: readonly SourceTree[], diagnostics: Diagnos
   const securityGroupPolicies: SecurityGroupPolicySpec[] = [];
   const services: ServiceSpec[] = [];
   const slices: WrittenSlice[] = [];
+  const ingresses: IngressSpec[] = [];
+  const ingressClasses: IngressClassSpec[] = [];
   for (const object of objects) {
     const { effect } = object.known;
     const placed = checkNamespace(object, namespaces, diagnostics);
@@ -83,10 +93,35 @@ export function readManifests(trees: readonly SourceTree[], diagnostics: Diagnos
       case 'Endpoints':
         if (placed) slices.push(...readEndpoints(object, diagnostics));
         break;
+      case 'Ingress': {
+        const ingress = readIngress(object, diagnostics);
+        if (ingress === undefined || !placed) break;
+        ingresses.push(ingress);
+        diagnostics.warning(
+          'not-enforced-yet',
+          object.at,
+          `Ingress "${object.name}" is not enforced yet: no load balancer is built`,
+        );
+        break;
+      }
+      case 'IngressClass': {
+        const ingressClass = readIngressClass(object, diagnostics);
+        if (ingressClass !== undefined) ingressClasses.push(ingressClass);
+        break;
+      }
       default:
     }
   }
-  return { namespaces, pods, workloads, securityGroupPolicies, services, slices };
+  return {
+    namespaces,
+    pods,
+    workloads,
+    securityGroupPolicies,
+    services,
+    slices,
+    ingresses,
+    ingressClasses,
+  };
 }
 
 function withoutDoubles(

@@ -14,7 +14,7 @@ import * as z from 'zod';
 
 import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
 import { readWith, valueAt } from '../source/schema.ts';
-import { isRecord, type Path, type SourceTree } from '../source/yaml.ts';
+import { isRecord, type Path, type SourceTree, type Where } from '../source/yaml.ts';
 import { findKind, type KnownKind, LIST } from './kind.ts';
 
 export interface KubernetesObject {
@@ -28,6 +28,18 @@ export interface KubernetesObject {
   readonly tree: SourceTree;
   /** Where the object begins in the tree: a List holds several. */
   readonly path: Path;
+}
+
+/** What has annotations that somebody beside Kubernetes itself reads. */
+export interface Annotated {
+  readonly annotations: Readonly<Record<string, string>>;
+  /** Where the object begins. */
+  readonly where: Where;
+}
+
+/** `at` tells where the value of an annotation stands, `keyAt` where its name does. */
+export function whereAnnotations({ where }: Annotated): Where {
+  return where.in('metadata', 'annotations');
 }
 
 /** A text that YAML may have read as something else: a label `version: 1` has to be written `"1"`. */
@@ -140,19 +152,31 @@ export function hasSpec(object: KubernetesObject, diagnostics: Diagnostics): boo
   return false;
 }
 
-/** RFC 1123: a label, or labels with dots between them. Reports `not-a-dns-name`. */
+/** RFC 1123: a label, or labels with dots between them. */
+const LABEL = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
+const DNS_FORMS = {
+  label: { pattern: LABEL, maximum: 63, characters: 'lower-case letters, digits and "-"' },
+  subdomain: {
+    pattern: `${LABEL}(\\.${LABEL})*`,
+    maximum: 253,
+    characters: 'lower-case letters, digits, "-" and "."',
+  },
+} as const;
+
+export function isDnsName(text: string, form: keyof typeof DNS_FORMS): boolean {
+  const { pattern, maximum } = DNS_FORMS[form];
+  return new RegExp(`^${pattern}$`).test(text) && text.length <= maximum;
+}
+
+/** Reports `not-a-dns-name`. */
 export function checkDnsName(
   object: KubernetesObject,
-  form: 'label' | 'subdomain',
+  form: keyof typeof DNS_FORMS,
   diagnostics: Diagnostics,
 ): boolean {
   const { name } = object;
-  const label = '[a-z0-9]([-a-z0-9]*[a-z0-9])?';
-  const [pattern, maximum, characters] =
-    form === 'label'
-      ? [label, 63, 'lower-case letters, digits and "-"']
-      : [`${label}(\\.${label})*`, 253, 'lower-case letters, digits, "-" and "."'];
-  if (new RegExp(`^${pattern}$`).test(name) && name.length <= maximum) return true;
+  if (isDnsName(name, form)) return true;
+  const { maximum, characters } = DNS_FORMS[form];
   diagnostics.error(
     'not-a-dns-name',
     object.at,

@@ -17,7 +17,13 @@ import { type Cidr, type Ipv4, parseCidr, parseIpv4 } from '../base/ip.ts';
 import { ipv4Schema, portSchema } from '../source/scalar.ts';
 import { readWith } from '../source/schema.ts';
 import type { Where } from '../source/yaml.ts';
-import { checkDnsName, hasSpec, type KubernetesObject, textMapSchema } from './object.ts';
+import {
+  type Annotated,
+  checkDnsName,
+  hasSpec,
+  type KubernetesObject,
+  textMapSchema,
+} from './object.ts';
 import {
   checkServicePorts,
   SERVICE_TYPES,
@@ -28,7 +34,7 @@ import type { Labels } from './selector.ts';
 
 export type TrafficPolicy = 'Cluster' | 'Local';
 
-export interface ServiceSpec {
+export interface ServiceSpec extends Annotated {
   readonly namespace: string;
   readonly name: string;
   readonly type: ServiceType;
@@ -51,7 +57,6 @@ export interface ServiceSpec {
   readonly publishNotReadyAddresses: boolean;
   readonly trafficDistribution: 'PreferClose' | 'PreferSameZone' | 'PreferSameNode' | undefined;
   readonly at: SourceRef;
-  readonly where: Where;
 }
 
 /** `svc/web` in the namespace default, else `svc/shop/web`. */
@@ -66,6 +71,7 @@ const MAX_AFFINITY_SECONDS = 86_400;
 const policySchema = z.enum(['Cluster', 'Local']).nullish();
 
 const serviceSchema = z.looseObject({
+  metadata: z.looseObject({ annotations: textMapSchema }),
   spec: z.looseObject({
     type: z.enum(SERVICE_TYPES).nullish(),
     clusterIP: z.string().nullish(),
@@ -128,7 +134,7 @@ export function readService(
   if (!hasSpec(object, diagnostics)) return undefined;
   const written = readWith(serviceSchema, object.tree, diagnostics, object.path);
   if (written === undefined || !named) return undefined;
-  const { spec, status } = written;
+  const { metadata, spec, status } = written;
   const where = object.tree.where().in(...object.path);
   const type = spec.type ?? 'ClusterIP';
   const clusterIp = readClusterIp(object, spec, type, where, diagnostics);
@@ -176,6 +182,7 @@ export function readService(
     allocatesNodePorts: spec.allocateLoadBalancerNodePorts ?? true,
     publishNotReadyAddresses: spec.publishNotReadyAddresses ?? false,
     trafficDistribution: spec.trafficDistribution ?? undefined,
+    annotations: metadata.annotations,
     at: object.at,
     where,
   };
