@@ -4,9 +4,18 @@
  * The result is complete and depends on nothing but the files: the same lab is the same cloud, always.
  */
 
+import type { LoadBalancer } from './aws/application-load-balancer.ts';
 import type { AddressMapping } from './aws/internet-gateway.ts';
-import { AddressBook, type AddressSources } from './aws/subnet.ts';
-import { pinAddresses, resolveVpc, resolveVpcGround, type Vpc, type VpcGround } from './aws/vpc.ts';
+import type { SecurityGroupSpec } from './aws/security-group.ts';
+import { AddressBook, type AddressSources, type Subnet } from './aws/subnet.ts';
+import {
+  pinAddresses,
+  resolveVpc,
+  resolveVpcGround,
+  type Vpc,
+  type VpcGround,
+  type VpcSpec,
+} from './aws/vpc.ts';
 import { type Diagnostics, renderSourceRef, type SourceRef, suggest } from './base/diagnostic.ts';
 import { hashModulo } from './base/hash.ts';
 import {
@@ -21,9 +30,16 @@ import {
 import { type NetnsName } from './base/names.ts';
 import { findByReference, renderReference } from './base/reference.ts';
 import { checkServiceCidr, type ClusterSpec, serviceCidrOf } from './eks/cluster.ts';
-import { CLUSTER_SECURITY_GROUPS } from './eks/cluster-security-group.ts';
+import { CLUSTER_SECURITY_GROUP, CLUSTER_SECURITY_GROUPS } from './eks/cluster-security-group.ts';
 import { type ControlPlane, kubernetesService, resolveControlPlane } from './eks/control-plane.ts';
 import { corednsDeployment, isSystemPod, kubeDnsService } from './eks/coredns.ts';
+import {
+  backendRule,
+  type BalancerPlan,
+  controllerGroups,
+  planBalancers,
+  resolveBalancer,
+} from './eks/load-balancer-controller.ts';
 import {
   allInterfaces,
   type Node,
@@ -63,7 +79,7 @@ export interface Thing {
   readonly at: SourceRef | undefined;
 }
 
-export type ThingKind = 'pod' | 'node' | 'instance' | 'internet' | 'nat' | 'igw' | 'vpc' | 'eks';
+export type ThingKind = 'pod' | 'node' | 'instance' | 'internet' | 'nat' | 'igw' | 'vpc' | 'eks' | 'alb';
 
 export interface Cluster {
   readonly vpc: string;
@@ -86,6 +102,7 @@ export interface Cloud {
   readonly cluster: Cluster | undefined;
   readonly pods: readonly Pod[];
   readonly internetHosts: readonly InternetHost[];
+  readonly loadBalancers: readonly LoadBalancer[];
   readonly things: ReadonlyMap<string, Thing>;
 }
 
@@ -96,9 +113,15 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
   const { file, where } = lab;
   const book = new AddressBook(diagnostics);
   const grounds = new Map<string, VpcGround>();
-  for (const [name, spec] of Object.entries(file.vpcs)) {
-    const implied = file.cluster?.vpc === name ? CLUSTER_SECURITY_GROUPS : {};
-    const ground = resolveVpcGround(name, spec, implied, where.in('vpcs', name), diagnostics);
+  const balancers = planBalancers(lab.albs);
+  for (const [name, written] of Object.entries(file.vpcs)) {
+    const isOfCluster = file.cluster?.vpc === name;
+    const implied = isOfCluster
+      ? { ...CLUSTER_SECURITY_GROUPS, ...controllerGroups(balancers) }
+      : {};
+    const opened = isOfCluster ? openToBalancers(written, implied, balancers) : { spec: written, implied };
+    const { spec } = opened;
+    const ground = resolveVpcGround(name, spec, opened.implied, where.in('vpcs', name), diagnostics);
     grounds.set(name, ground);
   }
   const internetHosts = Object.entries(file.internet).map(([name, spec]) =>
@@ -140,6 +163,21 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     resolvedNodes,
     diagnostics,
   );
+  const ofCluster = grounds.get(cluster?.vpc ?? '');
+  const loadBalancers =
+    cluster === undefined || ofCluster === undefined
+      ? []
+      : balancers.flatMap((plan) => {
+          const needs = {
+            book,
+            elastic,
+            vpc: ofCluster,
+            isPublic: (subnet: Subnet) => isPublicSubnet(file.vpcs[ofCluster.name], subnet),
+            services: cluster.services,
+            nodes: resolvedNodes,
+          };
+          return resolveBalancer(plan, needs, diagnostics) ?? [];
+        });
   const vpcs = new Map<string, Vpc>();
   for (const [name, spec] of Object.entries(file.vpcs)) {
     const ground = grounds.get(name);
@@ -149,6 +187,7 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
         ? [
             ...[...resolvedNodes.values()].flatMap(allInterfaces),
             ...(cluster?.controlPlane.servers ?? []).flatMap((server) => server.interfaces),
+            ...loadBalancers.flatMap(({ nodes: all }) => all.map(({ eni }) => eni)),
           ]
         : [];
     const needs = { book, elastic, nodeInterfaces };
@@ -164,8 +203,35 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     cluster,
     pods,
     internetHosts: hosts,
-    things: nameThings({ vpcs, cluster, pods, hosts }, diagnostics),
+    loadBalancers,
+    things: nameThings({ vpcs, cluster, pods, hosts, loadBalancers }, diagnostics),
   };
+}
+
+/** The controller lets its load balancers into the nodes' group, whoever declared that. */
+function openToBalancers(
+  spec: VpcSpec,
+  implied: Readonly<Record<string, SecurityGroupSpec>>,
+  balancers: readonly BalancerPlan[],
+): { readonly spec: VpcSpec; readonly implied: Readonly<Record<string, SecurityGroupSpec>> } {
+  const rule = backendRule(balancers);
+  if (rule === undefined) return { spec, implied };
+  const open = (groups: Readonly<Record<string, SecurityGroupSpec>>): Record<string, SecurityGroupSpec> =>
+    Object.fromEntries(
+      Object.entries(groups).map(([name, group]) =>
+        name === CLUSTER_SECURITY_GROUP
+          ? [name, { ...group, ingress: [...group.ingress, rule] }]
+          : [name, group],
+      ),
+    );
+  return { spec: { ...spec, securityGroups: open(spec.securityGroups) }, implied: open(implied) };
+}
+
+/** Its routes lead to the internet gateway. */
+function isPublicSubnet(vpc: VpcSpec | undefined, subnet: Subnet): boolean {
+  const gateway = vpc?.internetGateway;
+  const routes = vpc?.routeTables[subnet.routeTable]?.routes ?? [];
+  return gateway !== undefined && routes.some(({ target }) => target === gateway || target === 'igw');
 }
 
 function resolveCluster(
@@ -411,11 +477,13 @@ function nameThings(
     cluster,
     pods,
     hosts,
+    loadBalancers,
   }: {
     readonly vpcs: ReadonlyMap<string, Vpc>;
     readonly cluster: Cluster | undefined;
     readonly pods: readonly Pod[];
     readonly hosts: readonly InternetHost[];
+    readonly loadBalancers: readonly LoadBalancer[];
   },
   diagnostics: Diagnostics,
 ): Map<string, Thing> {
@@ -428,7 +496,7 @@ function nameThings(
     at: SourceRef | undefined,
     isSystem = false,
   ): void => {
-    const isEndpoint = ['pod', 'node', 'instance', 'internet', 'eks'].includes(kind);
+    const isEndpoint = ['pod', 'node', 'instance', 'internet', 'eks', 'alb'].includes(kind);
     const reference = renderReference(kind, name);
     things.push({ reference, kind, netns, address, isEndpoint, isSystem, at });
   };
@@ -449,6 +517,11 @@ function nameThings(
   }
   for (const { name, netns, interfaces, at } of cluster?.controlPlane.servers ?? []) {
     add('eks', name, netns, interfaces[0].addresses[0].address, at, true);
+  }
+  for (const { nodes, at } of loadBalancers) {
+    for (const { netns, eni } of nodes) {
+      add('alb', eni.thing.slice('alb/'.length), netns, eni.addresses[0].address, at);
+    }
   }
   for (const { name, netns, address, at, isSystem } of hosts) {
     add('internet', name, netns, address, at, isSystem);
@@ -490,7 +563,7 @@ export function addressMappings(vpc: Vpc): AddressMapping[] {
 
 /** The VPC that an endpoint is in; undefined for what is in none, and for what runs no programs of its own. */
 export function vpcOfThing(cloud: Cloud, { kind, netns }: Thing): Vpc | undefined {
-  if (kind === 'pod' || kind === 'node' || kind === 'eks')
+  if (kind === 'pod' || kind === 'node' || kind === 'eks' || kind === 'alb')
     return cloud.vpcs.get(cloud.cluster?.vpc ?? '');
   if (kind !== 'instance') return undefined;
   return [...cloud.vpcs.values()].find((vpc) =>

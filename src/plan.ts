@@ -1,5 +1,7 @@
 /** Fold 3: the cloud to the kernel state that stands for it. Every concept contributes; nothing is ordered here. */
 
+import { planLoadBalancers } from './aws/alb-haproxy.ts';
+import { loadBalancerRecords, planLoadBalancerNodes } from './aws/application-load-balancer.ts';
 import { planDropLog } from './aws/drop-log.ts';
 import { internetLink, planInternetGateway, TRANSIT_IGW } from './aws/internet-gateway.ts';
 import { planInstance } from './aws/instance.ts';
@@ -15,7 +17,7 @@ import { because } from './base/because.ts';
 import type { Diagnostics } from './base/diagnostic.ts';
 import { renderReference } from './base/reference.ts';
 import { addressMappings, type Cloud, type Cluster, vpcOfThing } from './cloud.ts';
-import { endpointNames, planControlPlane } from './eks/control-plane.ts';
+import { CERTIFICATE_AUTHORITY, endpointNames, planControlPlane } from './eks/control-plane.ts';
 import { KUBE_SYSTEM } from './eks/coredns.ts';
 import { planNode } from './eks/node.ts';
 import { planNodeServices } from './eks/node-services.ts';
@@ -54,7 +56,17 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
   const plane = cloud.cluster?.controlPlane;
   const endpoint = plane === undefined ? undefined : endpointNames(plane);
   const declared = cloud.internetHosts.filter((host) => host.isSystem !== true);
-  const hostNames = namesOfHosts(declared);
+  for (const balancer of cloud.loadBalancers) {
+    fragment.addAll(planLoadBalancerNodes(balancer));
+    if (balancer.certificate === undefined) continue;
+    const why = because('load-balancer-controller', `alb/${balancer.name}`, balancer.at);
+    fragment.add(why, { ...balancer.certificate, kind: 'certificate', authority: CERTIFICATE_AUTHORITY });
+  }
+  fragment.addAll(planLoadBalancers(cloud.loadBalancers));
+  const hostNames = [
+    ...namesOfHosts(declared),
+    ...cloud.loadBalancers.flatMap(loadBalancerRecords),
+  ];
   for (const vpc of cloud.vpcs.values()) {
     const others = [...cloud.vpcs.values()].filter((one) => one !== vpc);
     // A pod's own are the kubelet's business.

@@ -105,6 +105,7 @@ function own(stop: Stop, other: Stop | undefined): Crossing[] {
     case 'instance':
     case 'nat':
     case 'eks':
+    case 'alb':
       return stop.interfaces.map(({ link }) => at(link));
     case 'vpc':
       return [];

@@ -16,6 +16,8 @@ import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
 import { type Code, REMEDY } from './code.ts';
 import { sourceAddress } from './leave.ts';
 import { declaredAt, findListener, whyNobodyListens } from './listen.ts';
+import type { HealthCheck, Target } from '../aws/target-group.ts';
+import { chooseTargets, isSuccess } from './balancer.ts';
 import { nameServerOf } from './name-server.ts';
 import { known, placeOf } from './places.ts';
 import {
@@ -46,6 +48,10 @@ export interface Question {
   readonly byName?: boolean;
   /** The request is a DNS message. */
   readonly isDns?: boolean;
+  /** What of a URL a load balancer's rules look at. */
+  readonly url?: { readonly host: string; readonly path: string };
+  /** How long the sender waits for the whole answer. */
+  readonly waitMs?: number;
 }
 
 /** What Linux chooses a source port from that nobody asks for. @see ip(7) ip_local_port_range */
@@ -75,6 +81,8 @@ export interface Judgement {
   readonly sourceSeen: Ipv4 | undefined;
   /** The thing reached, whether its answer comes back or not; of a node's port, the hostNetwork pod behind it. */
   readonly answeredBy: string | undefined;
+  /** Of an answer to HTTP, where the model knows it. */
+  readonly status?: number;
   /** What the sender's ping prints: 64 less the hops of the reply. */
   readonly ttlOfReply: number | undefined;
   /** One sentence in the words of AWS and Kubernetes that says what decided. */
@@ -243,12 +251,19 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
     });
   }
   const ttlOfReply = FIRST_TTL - reply.hops;
+  const { place } = end;
+  if (place.kind === 'alb' && answer.verdict === 'allowed' && question.http === true) {
+    const rest = { ...reached, because: answer.because, at: answer.at, reply };
+    const first = judgement('allowed', 'REACHABLE', request, rest);
+    return throughBalancer(cloud, place, question, first, picks);
+  }
   return judgement(answer.verdict, answer.code, request, {
     because: answer.because,
     at: answer.at,
     ...reached,
     reply,
     ttlOfReply,
+    status: answer.status,
   });
 }
 
@@ -287,6 +302,62 @@ function judgeName(cloud: Cloud, { from }: Question, request: Traveller): Judgem
   });
 }
 
+/** ELB waits so long for a connection to a target, and the target may take as long as the client waits. */
+const CONNECT_MS = 10_000;
+
+/** The load balancer's answer is all that the client sees; what the target saw is the load balancer. */
+function throughBalancer(
+  cloud: Cloud,
+  place: Extract<Place, { kind: 'alb' }>,
+  question: Question,
+  first: Judgement,
+  picks: Picks,
+): Judgement {
+  const { balancer, reference } = place;
+  const from = known(cloud.things.get(reference), reference);
+  const { host, path } = question.url ?? { host: question.destination, path: '/' };
+  const ask = (target: Target, port: number, whose: Picks): Judgement =>
+    judgeOnce(cloud, { protocol: 'tcp', from, destination: target.address, port, http: true }, whose);
+  const isWell = (target: Target, check: HealthCheck): boolean => {
+    const seen = ask(target, check.port ?? target.port, new Picks([]));
+    return seen.verdict === 'allowed' && isSuccess(seen.status ?? 200, check.successCodes);
+  };
+  const choice = chooseTargets(balancer, reference, { port: question.port, host, path }, isWell);
+  if (choice === undefined) return first;
+  const { because, at } = choice;
+  if (choice.kind === 'answer') {
+    const answered = choice.status >= 500 ? { by: reference } : {};
+    return { ...first, status: choice.status, because, at, ...answered };
+  }
+  const index = picks.next(choice.targets.length);
+  const target = choice.targets[index] ?? choice.targets[0];
+  const second = ask(target, target.port, picks);
+  const joined = {
+    ...first,
+    path: [...first.path, ...second.path.slice(1)],
+    notes: [...first.notes, { where: reference, text: because, at }, ...second.notes],
+    because: `${because}; ${second.because}`,
+    at,
+    sourceSeen: second.sourceSeen,
+  };
+  switch (second.verdict) {
+    case 'allowed':
+      return { ...joined, status: second.status ?? 200, answeredBy: second.answeredBy };
+    case 'refused':
+    case 'reset':
+      return { ...joined, status: 502, answeredBy: reference, by: second.by ?? target.who };
+    case 'timeout':
+    case 'unreachable':
+    case 'too-big': {
+      const { by = target.who, remedy } = second;
+      const more = { answeredBy: reference, by, ...(remedy === undefined ? {} : { remedy }) };
+      return (question.waitMs ?? 0) > CONNECT_MS
+        ? { ...joined, ...more, status: 504 }
+        : { ...joined, ...more, verdict: 'timeout', code: second.code };
+    }
+  }
+}
+
 /** Whoever can't send a packet on, or will not, tells the sender of it, which may end in a circle, too. */
 function tell(
   cloud: Cloud,
@@ -317,6 +388,7 @@ function tell(
 }
 
 interface Answer {
+  readonly status?: number;
   readonly verdict: PredictedVerdict;
   readonly code: Code;
   readonly by: string;
@@ -369,7 +441,8 @@ function answerOf(cloud: Cloud, place: Place, question: Question, request: Trave
     const because = `${by} resets every connection (hoplab.io/fails)`;
     return { verdict: 'reset', code: 'SERVER_FAILS', by, because, at };
   }
-  return { ...reachable, by };
+  const isHttp = question.http === true;
+  return { ...reachable, by, ...(isHttp ? { status: listener.status } : {}) };
 }
 
 function judgement(
@@ -383,6 +456,7 @@ function judgement(
     readonly answeredBy?: string;
     readonly reply?: Traveller;
     readonly ttlOfReply?: number;
+    readonly status?: number | undefined;
     readonly by?: string | undefined;
     readonly remedy?: string | undefined;
   },
@@ -404,6 +478,7 @@ function judgement(
     sourceSeen: rest.sourceSeen,
     answeredBy: rest.answeredBy,
     ttlOfReply: rest.ttlOfReply,
+    ...(rest.status === undefined ? {} : { status: rest.status }),
     because: `${rest.because}${line}`,
     code,
     ...(at === undefined ? {} : { at }),

@@ -50,6 +50,10 @@ export function leave(traveller: Traveller, place: Place): Stage {
       const tooBig = traveller.setOut(VPC_MTU_BYTES, own);
       return tooBig ?? { at: 'router', eni: cardOf(place.instance, traveller.packet) };
     }
+    case 'alb': {
+      const tooBig = traveller.setOut(VPC_MTU_BYTES, own);
+      return tooBig ?? { at: 'router', eni: place.node.eni };
+    }
     case 'nat':
       throw new Error(`${place.reference} sends nothing of its own`);
     case 'resolver':
@@ -71,6 +75,8 @@ export function sourceAddress(place: Place, destination: Ipv4): Ipv4 {
       if (isOwn(place, destination)) return destination;
       return cardOf(place.instance, { source: undefined, destination }).addresses[0].address;
     }
+    case 'alb':
+      return place.node.eni.addresses[0].address;
     case 'nat':
       return place.gateway.eni.addresses[0].address;
     case 'resolver':

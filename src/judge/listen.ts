@@ -11,6 +11,8 @@ export interface Listener {
   /** Who answers: the place itself, or a pod that shares its node's namespace. */
   readonly reference: string;
   readonly fails: boolean;
+  /** Of its answers to HTTP. */
+  readonly status: number;
   /** It answers DNS alone. */
   readonly isDnsServer: boolean;
 }
@@ -24,11 +26,12 @@ export function findListener(
   const pod = podsIn(place).find((one) => listensOn(one, protocol, port));
   if (pod !== undefined) {
     const { behaviour, runsCoreDns: isDnsServer } = pod.spec;
-    return { reference: reference(pod), fails: behaviour.fails === true, isDnsServer };
+    const { status = 200, fails = false } = behaviour;
+    return { reference: reference(pod), fails, status, isDnsServer };
   }
   const isPlain = [...plainPorts(cloud, place), ...nodeServices(cloud, place)].includes(port);
   return protocol === 'tcp' && isPlain
-    ? { reference: place.reference, fails: false, isDnsServer: false }
+    ? { reference: place.reference, fails: false, status: 200, isDnsServer: false }
     : undefined;
 }
 
@@ -58,6 +61,8 @@ export function declaredAt(place: Place): SourceRef | undefined {
       return place.node.at;
     case 'instance':
       return place.instance.at;
+    case 'alb':
+      return place.balancer.at;
     case 'nat':
       return place.gateway.at;
     case 'resolver':
@@ -76,6 +81,7 @@ export function podsIn(place: Place): readonly Pod[] {
 /** TCP ports on which something answers that is no pod. */
 export function plainPorts(cloud: Cloud, place: Place): readonly number[] {
   if (place.kind === 'instance') return place.instance.ports;
+  if (place.kind === 'alb') return place.balancer.listeners.map(({ port }) => port);
   if (place.kind === 'node') return healthCheckPorts(cloud);
   return place.kind === 'host' ? place.host.ports : [];
 }

@@ -26,6 +26,7 @@ export function placeOf(cloud: Cloud, thing: Thing): Place {
     case 'instance':
     case 'nat':
     case 'eks':
+    case 'alb':
       return ownerOf(cloud, thing.netns);
     case 'internet':
       return hostPlace(
@@ -48,6 +49,11 @@ export function ownerOf(cloud: Cloud, netns: NetnsName): Place {
   for (const instance of cloud.cluster?.controlPlane.servers ?? []) {
     if (instance.netns !== netns) continue;
     return { kind: 'instance', reference: renderReference('eks', instance.name), instance };
+  }
+  for (const balancer of cloud.loadBalancers) {
+    for (const node of balancer.nodes) {
+      if (node.netns === netns) return { kind: 'alb', reference: node.eni.thing, balancer, node };
+    }
   }
   for (const vpc of cloud.vpcs.values()) {
     for (const instance of vpc.instances.values()) {
@@ -96,6 +102,8 @@ export function isOwn(place: Place, address: Ipv4): boolean {
       return place.node.interfaces.some((eni) => eni.addresses[0].address === address);
     case 'instance':
       return place.instance.interfaces.some((eni) => hasAddress(eni, address));
+    case 'alb':
+      return hasAddress(place.node.eni, address);
     case 'nat':
       return hasAddress(place.gateway.eni, address);
     case 'resolver':

@@ -28,6 +28,9 @@ export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
       return onInstance(traveller, place, place.instance);
     case 'nat':
       return onNatGateway(traveller, place.reference, place.gateway);
+    case 'alb':
+      // The check of its ENI is always on.
+      return { at: 'arrived', place };
     case 'pod':
     case 'resolver':
     case 'host':

@@ -6,6 +6,7 @@
  * Cloud and the packet alone, and names the next one, until the packet has arrived or is lost.
  */
 
+import type { LoadBalancer, LoadBalancerNode } from '../aws/application-load-balancer.ts';
 import type { NatGateway } from '../aws/nat-gateway.ts';
 import type { Instance } from '../aws/instance.ts';
 import type { InternetGateway } from '../aws/internet-gateway.ts';
@@ -45,6 +46,13 @@ export type Place =
   | { readonly kind: 'pod'; readonly reference: string; readonly pod: Pod; readonly node: Node }
   | { readonly kind: 'node'; readonly reference: string; readonly node: Node }
   | { readonly kind: 'instance'; readonly reference: string; readonly instance: Instance }
+  /** A node of a load balancer. */
+  | {
+      readonly kind: 'alb';
+      readonly reference: string;
+      readonly balancer: LoadBalancer;
+      readonly node: LoadBalancerNode;
+    }
   | { readonly kind: 'nat'; readonly reference: string; readonly gateway: NatGateway }
   /** The Amazon DNS server, an address of the VPC's router. */
   | { readonly kind: 'resolver'; readonly reference: string; readonly vpc: Vpc }

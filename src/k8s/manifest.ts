@@ -95,13 +95,7 @@ export function readManifests(trees: readonly SourceTree[], diagnostics: Diagnos
         break;
       case 'Ingress': {
         const ingress = readIngress(object, diagnostics);
-        if (ingress === undefined || !placed) break;
-        ingresses.push(ingress);
-        diagnostics.warning(
-          'not-enforced-yet',
-          object.at,
-          `Ingress "${object.name}" is not enforced yet: no load balancer is built`,
-        );
+        if (ingress !== undefined && placed) ingresses.push(ingress);
         break;
       }
       case 'IngressClass': {

@@ -47,6 +47,18 @@ export function firstPacket(captures: readonly Capture[], flow: Flow): Packet | 
   return seenWhere(captures, (packet) => opens(flow, packet))[0]?.packet;
 }
 
+/** The first packet of TCP from an address that carries a text. */
+export function firstCarrier(
+  captures: readonly Capture[],
+  source: Ipv4,
+  text: string,
+): Packet | undefined {
+  return seenWhere(
+    captures,
+    (packet) => packet.protocol === 'tcp' && packet.source === source && carries(packet, text),
+  )[0]?.packet;
+}
+
 /** The same, of those that had no other source before: what a router merely sends on is not its own. */
 export function firstOwnPacket(captures: readonly Capture[], flow: Flow): Packet | undefined {
   return seenWhere(captures, (packet) => opens(flow, packet)).find(

@@ -103,6 +103,12 @@ export function findDifferences(
     found.push(
       `no packet of this probe was seen anywhere; the model predicts the path ${judgement.path.join(' > ')}`,
     );
+  } else if (
+    judgement.status !== undefined &&
+    outcome.status !== undefined &&
+    judgement.status !== outcome.status
+  ) {
+    found.push(`the model predicts the status ${judgement.status}, seen ${outcome.status}`);
   } else if (judgement.path.join(' > ') !== evidence.path.join(' > ')) {
     found.push(
       `the model predicts the path ${judgement.path.join(' > ')}, the packets took ${evidence.path.join(' > ')}`,

@@ -12,8 +12,10 @@ import type { Drop } from '../observe/drop.ts';
 import {
   answers,
   type Capture,
+  firstCarrier,
   firstOwnPacket,
   firstPacket,
+  type Sighting,
   sightings,
 } from '../observe/journey.ts';
 import type { Packet } from '../observe/pcap.ts';
@@ -71,6 +73,9 @@ export function capturePlaces(cloud: Cloud, asks: readonly Ask[]): Thing['netns'
     for (const destination of request.destinations) {
       nodeOf(destination);
       for (const { address } of endpointsAt(cloud, destination, request.port)) nodeOf(address);
+    }
+    if (isForBalancer(cloud, request)) {
+      for (const { address } of targetsOf(cloud)) nodeOf(address);
     }
     for (const text of probe.expect.silent) nodeOf(cloud.things.get(text)?.address);
   }
@@ -133,7 +138,7 @@ export function readEvidence(
     const isHome = path.length === 1 && home !== undefined && reference === `node/${home}`;
     if (reference !== undefined && path.at(-1) !== reference && !isHome) path.push(reference);
   };
-  for (const { place, link, packet } of seen) {
+  const show = ({ place, link, packet }: Sighting): void => {
     const mark = marks.get(`${place}:${link}`);
     const node = nodes.get(place);
     if (node === undefined) pass(mark);
@@ -144,7 +149,11 @@ export function readEvidence(
       pass(one);
       pass(other);
     }
-  }
+  };
+  for (const sighting of seen) show(sighting);
+  // A load balancer asks by a connection of its own, in which the request is known by its header.
+  const onward = path.at(-1)?.startsWith('alb/') === true ? sentOnBy(cloud, path.at(-1), captures, token) : [];
+  for (const sighting of onward) show(sighting);
   const start = seen[0];
   const back = answers(captures, first).find(
     (sighting) => sighting.place === start?.place && sighting.link === start.link,
@@ -152,13 +161,13 @@ export function readEvidence(
   return {
     path,
     first,
-    last: seen.at(-1)?.packet,
+    last: (onward.at(-1) ?? seen.at(-1))?.packet,
     roundTripMs:
       back === undefined || start === undefined
         ? undefined
         : back.packet.timeMs - start.packet.timeMs,
     denied: deniedOf(
-      seen.map(({ packet }) => packet),
+      [...seen, ...onward].map(({ packet }) => packet),
       drops,
     ),
   };
@@ -182,6 +191,44 @@ export function deniedOf(seen: readonly Packet[], drops: readonly Drop[]): Drop[
     const ends = [source, sourcePort ?? 0, destination, destinationPort ?? 0];
     return keys.has([protocol, icmpId ?? 0, ...ends].join(' '));
   });
+}
+
+/** The first data of the connection that carries the request on, wherever it was seen. */
+function sentOnBy(
+  cloud: Cloud,
+  balancer: string | undefined,
+  captures: readonly Capture[],
+  token: string,
+): Sighting[] {
+  const address = cloud.things.get(balancer ?? '')?.address;
+  const packet = address === undefined ? undefined : firstCarrier(captures, address, token);
+  return packet === undefined ? [] : sightings(captures, packet);
+}
+
+function isForBalancer(cloud: Cloud, { destinations }: Ask['request']): boolean {
+  return cloud.loadBalancers.some(({ nodes }) =>
+    nodes.some(({ eni }) =>
+      eni.addresses.some(
+        ({ address, elastic }) =>
+          destinations.includes(address) || (elastic !== undefined && destinations.includes(elastic)),
+      ),
+    ),
+  );
+}
+
+/** Targets that are nodes lead to pods on any of them. */
+function targetsOf(cloud: Cloud): Target[] {
+  const groups = cloud.loadBalancers.flatMap(({ listeners }) =>
+    listeners.flatMap(({ rules }) =>
+      rules.flatMap(({ action }) => (action.kind === 'forward' ? [action.targetGroup] : [])),
+    ),
+  );
+  return groups.flatMap(({ targets }) =>
+    targets.flatMap(({ address, port }) => {
+      const behind = endpointsAt(cloud, address, port);
+      return behind.length > 0 ? behind : [{ address, port }];
+    }),
+  );
 }
 
 interface Target {

@@ -148,6 +148,10 @@ function addresses(place: Place): Ipv4[] {
       const all = place.instance.interfaces.flatMap((eni) => eni.addresses);
       return [...all.map(({ address }) => address), ...all.flatMap(({ elastic }) => elastic ?? [])];
     }
+    case 'alb': {
+      const { address, elastic } = place.node.eni.addresses[0];
+      return elastic === undefined ? [address] : [address, elastic];
+    }
     case 'host':
       return [place.host.address];
     case 'nat':

@@ -22,6 +22,8 @@ export interface Request {
   readonly text: string;
   /** The tool is given a name, and asks a DNS server first. */
   readonly isByName: boolean;
+  /** What of a URL a load balancer looks at. */
+  readonly url?: { readonly host: string; readonly path: string };
 }
 
 /** How a target is written, of each kind. */
@@ -84,7 +86,10 @@ function findEndpoint(
   return undefined;
 }
 
-type Target = Pick<Request, 'destination' | 'destinations' | 'port' | 'text' | 'isByName'>;
+type Target = Pick<
+  Request,
+  'destination' | 'destinations' | 'port' | 'text' | 'isByName' | 'url'
+>;
 
 /** A name alone: the sender's DNS server is asked. */
 function parseName(
@@ -165,6 +170,9 @@ function parseTarget(
     destinations,
     port,
     isByName: kind === 'http' && isName,
+    ...(kind === 'http'
+      ? { url: { host: isName ? host : destination, path: path === '' ? '/' : path } }
+      : {}),
     text:
       kind === 'http'
         ? `${scheme}://${authority}${path === '' ? '/' : path}`

@@ -25,6 +25,13 @@ function resolvePublicName(cloud: Cloud, from: Thing | undefined, name: string):
     const records = vpc !== undefined && vpc.name === cloud.cluster?.vpc ? inside : outside;
     return records.map(({ address }) => address);
   }
+  const balancer = cloud.loadBalancers.find(({ names }) => names.includes(word));
+  if (balancer !== undefined) {
+    return balancer.nodes.map(({ eni }) => {
+      const { address, elastic } = eni.addresses[0];
+      return elastic ?? address;
+    });
+  }
   const address =
     cloud.internetHosts.find((host) => host.name.toLowerCase() === word)?.address ??
     lookUpEc2Name(word, vpc, [...cloud.vpcs.values()]);

@@ -21,7 +21,7 @@ import { findDifferences } from './compare.ts';
 import { type Outcome, readOutcome } from './outcome.ts';
 import { takePorts } from './ports.ts';
 import { protocolOf, type Request, resolveRequest } from './request.ts';
-import { type Ask, renderByHand, renderProbeScript } from './script.ts';
+import { type Ask, maxMs, renderByHand, renderProbeScript } from './script.ts';
 
 export interface ProbeResult {
   readonly name: string;
@@ -82,6 +82,8 @@ export async function runGroup(
       http: request.kind === 'http',
       byName: request.isByName,
       isDns: request.kind === 'dns',
+      waitMs: maxMs(ask),
+      ...(request.url === undefined ? {} : { url: request.url }),
       ...(probe.fragment ? {} : { dontFragment: true, sizeBytes: (probe.size ?? 56) + 28 }),
     });
     const judgement = closest(alternatives, outcome, evidence);

@@ -89,18 +89,28 @@ export function renderProbeScript(
   return lines.join('\n');
 }
 
+/** How long a request may take as a whole, its answer included. */
+export function maxMs({ request, probe }: Pick<Ask, 'request' | 'probe'>): number {
+  return patienceMs({ request, probe }) + ANSWER_SECONDS * 1000;
+}
+
+/** A datagram's sender always waits to the end: it can't know that nothing more comes. */
+function patienceMs({ request, probe }: Pick<Ask, 'request' | 'probe'>): number {
+  const expectsAnswer = probe.expect.verdict !== 'timeout' && request.kind !== 'udp';
+  return expectsAnswer ? Math.max(probe.timeout, PATIENCE_MS) : probe.timeout;
+}
+
 function renderAsk(ask: Ask, index: number): string {
   const { request, probe, ports, samplePorts, token } = ask;
-  // A datagram's sender always waits to the end: it can't know that nothing more comes.
-  const expectsAnswer = probe.expect.verdict !== 'timeout' && request.kind !== 'udp';
-  const seconds = (expectsAnswer ? Math.max(probe.timeout, PATIENCE_MS) : probe.timeout) / 1000;
+  const seconds = patienceMs({ request, probe }) / 1000;
   const inside = `ip netns exec ${request.from.netns}`;
   const limits = `--connect-timeout ${seconds} --max-time ${seconds + ANSWER_SECONDS}`;
   switch (request.kind) {
     case 'dns':
       return `${inside} dig +search +showsearch +tries=1 +time=${Math.ceil(seconds)} -p ${request.port} '${request.text}'`;
     case 'http': {
-      const one = `${inside} curl -sS${trust(request)} -o ${index}.body -w '%{json}' ${limits} --local-port ${ports.from}-${ports.to} '${request.text}'`;
+      // By this a request is known again in what a load balancer sends on.
+      const one = `${inside} curl -sS${trust(request)} -H 'X-Hoplab: ${token}' -o ${index}.body -w '%{json}' ${limits} --local-port ${ports.from}-${ports.to} '${request.text}'`;
       if (samplePorts === undefined) return one;
       const config = renderSampleConfig(request, samplePorts, seconds);
       const others = `${config} | ${inside} curl -s -Z --parallel-max ${PARALLEL} -K - >${index}.samples 2>/dev/null`;

@@ -184,6 +184,7 @@ function whereToLook(
     case 'pod':
     case 'instance':
     case 'eks':
+    case 'alb':
     case 'internet':
       return [`${exec} ss -lntu`, `${exec} ip route`];
     case 'vpc':

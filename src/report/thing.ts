@@ -118,6 +118,24 @@ export function describeThing(cloud: Cloud, thing: Thing): ThingDescription {
         lookInside: inside('ip address', 'ss -ltn', 'openssl s_client -connect localhost:443'),
       };
     }
+    case 'alb': {
+      const balancer = cloud.loadBalancers.find(({ nodes }) =>
+        nodes.some((one) => one.netns === netns),
+      );
+      const node = balancer?.nodes.find((one) => one.netns === netns);
+      return {
+        thing: reference,
+        facts: [
+          ['netns', netns],
+          ['zone', node?.az],
+          ['scheme', balancer?.scheme],
+          ['name', balancer?.dnsName],
+          ['ports', balancer?.listeners.map(({ port }) => port).join(', ')],
+        ],
+        interfaces: node === undefined ? [] : [node.eni],
+        lookInside: inside('ss -tn', 'tcpdump -ni eth0 tcp'),
+      };
+    }
     case 'nat': {
       const nat = vpcs
         .flatMap((vpc) => [...vpc.natGateways.values()])

@@ -1,0 +1,251 @@
+/**
+ * The load balancers of a lab as HAProxy's configuration: a frontend for each listener of each node, and for each node and
+ * target group a backend whose health checks go out from that node.
+ *
+ * Where ELB says 502 and 504, HAProxy would say 503 for a target that refuses or does not answer: what went wrong is known
+ * by how long it took.
+ *
+ * @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/load-balancer-troubleshooting.html
+ * @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/x-forwarded-headers.html
+ */
+
+import { because } from '../base/because.ts';
+import type { NetnsName } from '../base/names.ts';
+import { Fragment } from '../kernel/fragment.ts';
+import { DIGEST_VARIABLE, digestOf } from '../kernel/server.ts';
+import type {
+  Listener,
+  ListenerRule,
+  LoadBalancer,
+  LoadBalancerNode,
+  PathCondition,
+  RuleAction,
+} from './application-load-balancer.ts';
+import { NOTHING_FITS } from './application-load-balancer.ts';
+import type { TargetGroup } from './target-group.ts';
+
+const CONFIG = '/run/hoplab/alb.cfg';
+const PID_FILE = '/run/hoplab/alb.pid';
+
+/** Fixed. @see load-balancer-troubleshooting.html "HTTP 504" */
+const CONNECT_SECONDS = 10;
+
+export function planLoadBalancers(balancers: readonly LoadBalancer[]): Fragment {
+  const fragment = new Fragment();
+  if (balancers.length === 0) return fragment;
+  const content = renderConfig(balancers);
+  const digest = digestOf(content);
+  const start = `${DIGEST_VARIABLE}=${digest} haproxy -D -f ${CONFIG} -p ${PID_FILE}`;
+  return fragment.add(
+    because('application-load-balancer', 'lab'),
+    { kind: 'file', path: CONFIG, content },
+    {
+      kind: 'daemon',
+      name: 'alb',
+      pidFile: PID_FILE,
+      start,
+      reload: `${start} -sf $(cat ${PID_FILE})`,
+      stop: `kill $(cat ${PID_FILE}) 2>/dev/null || :`,
+      digest,
+      sockets: balancers.flatMap(({ nodes, listeners }) =>
+        nodes.flatMap(({ netns }) =>
+          listeners.map(({ port }) => ({ netns, protocol: 'tcp', port }) as const),
+        ),
+      ),
+    },
+  );
+}
+
+function renderConfig(balancers: readonly LoadBalancer[]): string {
+  const head = [
+    'global',
+    '    maxconn 4000',
+    '    stats socket /run/hoplab/alb.sock mode 600 level admin',
+    '    spread-checks 5',
+    'defaults',
+    '    mode http',
+    `    timeout connect ${CONNECT_SECONDS}s`,
+    '    timeout http-request 60s',
+    '    retries 0',
+    '    option http-keep-alive',
+    '    http-reuse safe',
+  ];
+  const parts = balancers.flatMap((balancer) =>
+    balancer.nodes.flatMap((node) => [
+      ...balancer.listeners.flatMap((listener) => renderFrontend(balancer, node, listener)),
+      ...groupsOf(balancer).flatMap((group) => renderBackend(balancer, node, group)),
+    ]),
+  );
+  return [...head, ...parts, ''].join('\n');
+}
+
+function groupsOf({ listeners }: LoadBalancer): TargetGroup[] {
+  const all = listeners.flatMap(({ rules }) =>
+    rules.flatMap(({ action }) => (action.kind === 'forward' ? [action.targetGroup] : [])),
+  );
+  return [...new Map(all.map((group) => [group.name, group])).values()];
+}
+
+function renderFrontend(
+  { idleTimeoutSeconds }: LoadBalancer,
+  { netns }: LoadBalancerNode,
+  { port, tls, rules }: Listener,
+): string[] {
+  const protocol = tls === undefined ? 'http' : 'https';
+  const ordered = [...rules].sort((a, b) => a.priority - b.priority);
+  const whole = '%[var(txn.xff)], %[src]';
+  return [
+    `frontend ${netns}:${port}`,
+    `    bind :${port} namespace ${netns}${tls === undefined ? '' : ` ssl crt ${tls}`}`,
+    `    timeout client ${idleTimeoutSeconds}s`,
+    `    timeout http-keep-alive ${idleTimeoutSeconds}s`,
+    '    http-request return status 405 hdr server awselb/2.0 if METH_TRACE',
+    '    http-request set-var(txn.begin) date()',
+    '    http-request set-var(txn.xff) req.fhdr(x-forwarded-for)',
+    `    http-request set-header X-Forwarded-For "${whole}" if { var(txn.xff) -m found }`,
+    '    http-request set-header X-Forwarded-For %[src] unless { var(txn.xff) -m found }',
+    `    http-request set-header X-Forwarded-Proto ${protocol}`,
+    `    http-request set-header X-Forwarded-Port ${port}`,
+    '    http-request set-header X-Amzn-Trace-Id "Root=1-%[uuid(),bytes(0,8)]-%[uuid(),regsub(-,,g),bytes(0,24)]" unless { req.hdr(x-amzn-trace-id) -m found }',
+    '    http-request set-header Host %[req.hdr(host),lower]',
+    '    http-request set-var(txn.host) req.hdr(host),field(1,:)',
+    ...ordered.flatMap((rule, index) => renderRule(rule, index)),
+    `    ${renderFixed(NOTHING_FITS)} unless ${TAKEN}`,
+    // HAProxy's 503 is the target's fault where there was one.
+    `    http-after-response set-status 504 if { status 503 } { var(txn.target) -m found } { date(),sub(txn.begin) ge ${CONNECT_SECONDS} }`,
+    '    http-after-response set-status 502 if { status 503 } { var(txn.target) -m found }',
+    ...ordered.flatMap((rule, index) => renderForward(rule.action, index, netns)),
+  ];
+}
+
+/** A request that has its rule meets no later one. */
+const TAKEN = '{ var(txn.rule) -m found }';
+
+/** Each rule has an ACL of its own; what is conditions of one kind is any of them. */
+function renderRule(rule: ListenerRule, index: number): string[] {
+  const host = `host${index}`;
+  const path = `path${index}`;
+  const lines = [
+    ...rule.hosts.map((name) =>
+      name.startsWith('*.')
+        ? `    acl ${host} var(txn.host) -m end -i ${name.slice(1)}`
+        : `    acl ${host} var(txn.host) -m str -i ${name}`,
+    ),
+    ...rule.paths.flatMap((one) => pathAcls(one).map((match) => `    acl ${path} ${match}`)),
+  ];
+  const conditions = [
+    ...(rule.hosts.length === 0 ? [] : [host]),
+    ...(rule.paths.length === 0 ? [] : [path]),
+  ];
+  const when = conditions.length === 0 ? '' : ` if ${conditions.join(' ')}`;
+  return [
+    ...lines,
+    `    http-request set-var(txn.rule) int(${index})${when === '' ? ` unless ${TAKEN}` : `${when} !${TAKEN}`}`,
+    ...renderAction(rule.action, index),
+  ];
+}
+
+function mineOf(index: number): string {
+  return `if { var(txn.rule) -m int ${index} }`;
+}
+
+function renderAction(action: RuleAction, index: number): string[] {
+  const mine = mineOf(index);
+  switch (action.kind) {
+    case 'fixed':
+      return [`    ${renderFixed(action)} ${mine}`];
+    case 'redirect':
+      return [
+        `    http-request return status ${action.status} hdr server awselb/2.0 hdr location "${location(action.location)}" ${mine}`,
+      ];
+    case 'forward': {
+      const { name, targets } = action.targetGroup;
+      if (targets.length === 0) {
+        return [`    http-request return status 503 hdr server awselb/2.0 ${mine}`];
+      }
+      return [`    http-request set-var(txn.target) str(${name}) ${mine}`];
+    }
+  }
+}
+
+/** HAProxy looks at these when all that a frontend says of a request is said. */
+function renderForward(action: RuleAction, index: number, netns: NetnsName): string[] {
+  if (action.kind !== 'forward' || action.targetGroup.targets.length === 0) return [];
+  const backend = `${netns}:${action.targetGroup.name}`;
+  const mine = mineOf(index);
+  return [
+    `    use_backend ${backend} ${mine} { nbsrv(${backend}) gt 0 }`,
+    // All are unhealthy: all are used.
+    `    use_backend ${backend}:open ${mine}`,
+  ];
+}
+
+function renderFixed(action: Extract<RuleAction, { kind: 'fixed' }>): string {
+  const { status, contentType, body } = action;
+  const text = body.replaceAll("'", `'\\''`);
+  const content = body === '' ? '' : ` content-type ${contentType} string '${text}'`;
+  return `http-request return status ${status} hdr server awselb/2.0${content}`;
+}
+
+function location(pattern: string): string {
+  return pattern
+    .replaceAll('#{host}', '%[var(txn.host)]')
+    .replaceAll('#{path}', '%[path,regsub(^/,)]')
+    .replaceAll('#{query}', '%[query]');
+}
+
+function pathAcls({ kind, path }: PathCondition): string[] {
+  const base = path.replace(/\/$/, '');
+  if (kind === 'exact') return [`path -m str ${path}`];
+  if (kind === 'prefix') {
+    return base === '' ? ['path -m beg /'] : [`path -m str ${base}`, `path -m beg ${base}/`];
+  }
+  return [
+    path.endsWith('*') || path === '/'
+      ? `path -m beg ${path.replace(/\*$/, '')}`
+      : `path -m str ${path}`,
+  ];
+}
+
+function renderBackend(
+  { idleTimeoutSeconds }: LoadBalancer,
+  { netns }: LoadBalancerNode,
+  group: TargetGroup,
+): string[] {
+  const { name, targets, healthCheck, algorithm, stickinessSeconds } = group;
+  if (targets.length === 0) return [];
+  const { path, port, intervalSeconds, timeoutSeconds, healthyThreshold, unhealthyThreshold } =
+    healthCheck;
+  const common = [
+    `    balance ${algorithm === 'round_robin' ? 'roundrobin' : 'leastconn'}`,
+    `    timeout server ${idleTimeoutSeconds}s`,
+    ...(stickinessSeconds === undefined
+      ? []
+      : ['    cookie AWSALB insert indirect nocache maxlife ' + `${stickinessSeconds}s`]),
+  ];
+  const tls = group.protocol === 'HTTPS' ? ' ssl verify none' : '';
+  const server = (target: TargetGroup['targets'][number], more: string): string => {
+    const id = `${target.who.replaceAll('/', ':')}:${target.port}`;
+    const cookie = stickinessSeconds === undefined ? '' : ` cookie ${digestOf(id)}`;
+    return `    server ${id} ${target.address}:${target.port} namespace ${netns}${tls}${cookie}${more}`;
+  };
+  const check = [
+    ' check',
+    `inter ${intervalSeconds}s`,
+    `rise ${healthyThreshold}`,
+    `fall ${unhealthyThreshold}`,
+    ...(port === undefined ? [] : [`port ${port}`]),
+  ].join(' ');
+  return [
+    `backend ${netns}:${name}`,
+    ...common,
+    `    timeout check ${timeoutSeconds}s`,
+    '    option httpchk',
+    `    http-check send meth GET uri ${path} ver HTTP/1.1 hdr host %[dst]:%[dst_port] hdr user-agent ELB-HealthChecker/2.0 hdr connection close`,
+    `    http-check expect status ${healthCheck.successCodes}`,
+    ...targets.map((target) => server(target, check)),
+    `backend ${netns}:${name}:open`,
+    ...common,
+    ...targets.map((target) => server(target, '')),
+  ];
+}

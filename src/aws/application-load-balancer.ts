@@ -1,0 +1,149 @@
+/**
+ * Application Load Balancer: one node in each of its zones, which takes HTTP requests apart and sends each to a target of
+ * the rule that fits first.
+ *
+ * Kernel: a netns for each node (`alb-<name>-<zone>`) with an ENI in a subnet of that zone, in which HAProxy listens, and
+ * from which it asks the targets. A request is two connections: the target sees the node's private address, and the client's
+ * in X-Forwarded-For.
+ *
+ * @fidelity same - rules by priority, headers, health checks, 502, 503 and 504, fail-open, stickiness, idle time-out;
+ *   simplified - two nodes for ever, none more under load; HTTP/1.1 alone
+ * @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/introduction.html
+ */
+
+import { because } from '../base/because.ts';
+import type { SourceRef } from '../base/diagnostic.ts';
+import { sha256Hex } from '../base/hash.ts';
+import type { NetnsName } from '../base/names.ts';
+import { Fragment } from '../kernel/fragment.ts';
+import type { NameRecord } from '../kernel/name-server.ts';
+import { hostNetns } from '../kernel/netns.ts';
+import { hostSysctls } from '../kernel/sysctl.ts';
+import { type NetworkInterface, planPrimaryLink } from './network-interface.ts';
+import type { TargetGroup } from './target-group.ts';
+
+export interface LoadBalancerNode {
+  readonly az: string;
+  readonly netns: NetnsName;
+  readonly eni: NetworkInterface;
+}
+
+export interface PathCondition {
+  readonly kind: 'exact' | 'prefix' | 'any';
+  readonly path: string;
+}
+
+export type RuleAction =
+  | { readonly kind: 'forward'; readonly targetGroup: TargetGroup }
+  | {
+      readonly kind: 'fixed';
+      readonly status: number;
+      readonly contentType: string;
+      readonly body: string;
+    }
+  | {
+      readonly kind: 'redirect';
+      readonly status: number;
+      /** As ELB writes it, with #{host}, #{path}, #{query}. */
+      readonly location: string;
+    };
+
+export interface ListenerRule {
+  /** The lowest is looked at first. */
+  readonly priority: number;
+  /** Any of them; none: every host. `*.example.com` stands for one more label or several. */
+  readonly hosts: readonly string[];
+  /** Any of them; none: every path. */
+  readonly paths: readonly PathCondition[];
+  readonly action: RuleAction;
+  readonly at: SourceRef;
+}
+
+export interface Listener {
+  readonly port: number;
+  /** The PEM file of its certificate, of HTTPS. */
+  readonly tls: string | undefined;
+  readonly rules: readonly ListenerRule[];
+}
+
+export interface LoadBalancer {
+  readonly name: string;
+  readonly dnsName: string;
+  /** Every name that leads to it, the one above first: Route 53 has an alias for each other one. */
+  readonly names: readonly string[];
+  readonly scheme: 'internet-facing' | 'internal';
+  readonly nodes: readonly LoadBalancerNode[];
+  readonly listeners: readonly Listener[];
+  readonly idleTimeoutSeconds: number;
+  /** Of its HTTPS listeners: one for all of its names. */
+  readonly certificate: { readonly path: string; readonly names: readonly string[] } | undefined;
+  readonly at: SourceRef;
+}
+
+/** What answers where no rule fits; the controller makes it each listener's default. */
+export const NOTHING_FITS = {
+  kind: 'fixed',
+  status: 404,
+  contentType: 'text/plain',
+  body: '',
+} as const satisfies RuleAction;
+
+/** `k8s-default-web-0123456789-1234567890.us-east-1.elb.amazonaws.com`; an internal one begins with `internal-`. */
+export function loadBalancerDnsName(name: string, scheme: LoadBalancer['scheme']): string {
+  const number = Number.parseInt(sha256Hex(`elb/${name}`).slice(0, 8), 16);
+  const prefix = scheme === 'internal' ? 'internal-' : '';
+  return `${prefix}${name}-${number}.us-east-1.elb.amazonaws.com`;
+}
+
+/** What its names lead to: the public addresses of an internet-facing one, wherever one asks. @see ELB "DNS names" */
+export function loadBalancerRecords({ names, nodes }: LoadBalancer): NameRecord[] {
+  return names.flatMap((name) =>
+    nodes.map(({ eni }) => {
+      const { address, elastic } = eni.addresses[0];
+      return { name, address: elastic ?? address };
+    }),
+  );
+}
+
+/** The rule that a request meets; undefined where none fits. */
+export function fittingRule(
+  { rules }: Listener,
+  request: { readonly host: string; readonly path: string },
+): ListenerRule | undefined {
+  const host = request.host.toLowerCase();
+  return [...rules]
+    .sort((a, b) => a.priority - b.priority)
+    .find(
+      ({ hosts, paths }) =>
+        (hosts.length === 0 || hosts.some((one) => fitsHost(one, host))) &&
+        (paths.length === 0 || paths.some((one) => fitsPath(one, request.path))),
+    );
+}
+
+function fitsHost(pattern: string, host: string): boolean {
+  const wanted = pattern.toLowerCase();
+  return wanted.startsWith('*.') ? host.endsWith(wanted.slice(1)) : host === wanted;
+}
+
+/** A prefix is of whole elements: /foo is for /foo and /foo/x, not for /foobar. */
+function fitsPath({ kind, path }: PathCondition, asked: string): boolean {
+  if (kind === 'exact') return asked === path;
+  const base = path.replace(/\/$/, '');
+  if (kind === 'prefix')
+    return asked === base || asked === `${base}/` || asked.startsWith(`${base}/`);
+  return (
+    path === '/*' || path === '/' || asked === path || asked.startsWith(path.replace(/\*$/, ''))
+  );
+}
+
+/** The nodes; what runs in them is HAProxy's one configuration (alb-haproxy.ts). */
+export function planLoadBalancerNodes(balancer: LoadBalancer): Fragment {
+  const fragment = new Fragment();
+  for (const { netns, eni } of balancer.nodes) {
+    const why = because('application-load-balancer', eni.thing, balancer.at);
+    fragment
+      .add(why, ...hostNetns(netns), ...hostSysctls(netns, [eni.link]))
+      .addAll(planPrimaryLink(eni, why));
+  }
+  return fragment;
+}

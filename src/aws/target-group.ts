@@ -1,0 +1,39 @@
+/**
+ * Target group: whom a load balancer hands requests to, and how it knows that they are well.
+ *
+ * @fidelity same - health checks from every node of the load balancer, thresholds, matcher, algorithm, stickiness, fail-open
+ *   (where all are unhealthy all are used); simplified - a new target is in use until its first check has failed
+ * @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/target-group-health-checks.html
+ */
+
+import type { Ipv4 } from '../base/ip.ts';
+
+export interface HealthCheck {
+  readonly path: string;
+  /** Undefined: the port that traffic goes to. */
+  readonly port: number | undefined;
+  readonly intervalSeconds: number;
+  readonly timeoutSeconds: number;
+  readonly healthyThreshold: number;
+  readonly unhealthyThreshold: number;
+  /** `200`, `200,202`, `200-299`, as the matcher is written. */
+  readonly successCodes: string;
+}
+
+export interface Target {
+  readonly address: Ipv4;
+  readonly port: number;
+  /** Who it is, as the user names it: `pod/web-1`, `node/node-1`. */
+  readonly who: string;
+}
+
+export interface TargetGroup {
+  readonly name: string;
+  readonly targetType: 'ip' | 'instance';
+  readonly protocol: 'HTTP' | 'HTTPS';
+  readonly healthCheck: HealthCheck;
+  readonly algorithm: 'round_robin' | 'least_outstanding_requests';
+  /** How long the cookie lasts; undefined without stickiness. */
+  readonly stickinessSeconds: number | undefined;
+  readonly targets: readonly Target[];
+}
