@@ -85,20 +85,21 @@ export function readAction(annotations: AlbAnnotations, word: string): AlbAction
     case 'redirect':
       return readRedirect(action.redirectConfig);
     case 'forward':
-      for (const other of [action.targetGroupARN, action.targetGroupName]) {
-        if (other.isThere) return notOfAService(other);
-      }
+      if (!areOfServices(action.targetGroupARN, action.targetGroupName)) return undefined;
       return readForward(action.forwardConfig);
     case undefined:
       return undefined;
   }
 }
 
-function notOfAService(json: AlbJson): undefined {
-  return json.wrong(
-    'is a target group that no Service has, which Hoplab does not build',
+/** Whether no target group is named that somebody else made. */
+function areOfServices(...others: readonly AlbJson[]): boolean {
+  const found = others.find((other) => other.isThere);
+  found?.wrong(
+    'names a target group that no Service has, which Hoplab does not build',
     'give "forwardConfig" with "serviceName" and "servicePort"',
   );
+  return found === undefined;
 }
 
 function readFixedResponse(json: AlbJson): AlbAction | undefined {
@@ -195,10 +196,11 @@ function readRedirect(json: AlbJson): AlbAction | undefined {
     (key) => parts[key] === OF_THE_REQUEST[key],
   );
   if (isLoop) {
-    return json.wrong(
+    json.wrong(
       'redirects every request to where it came from',
       'change the protocol, the host, the port or the path',
     );
+    return undefined;
   }
   return { type: 'redirect', statusCode: status === 'HTTP_301' ? 301 : 302, ...parts, query };
 }
@@ -208,9 +210,10 @@ function readForward(json: AlbJson): AlbAction | undefined {
   const groups = written?.targetGroups.elements();
   if (written === undefined || groups === undefined) return undefined;
   if (groups.length > MOST_TARGET_GROUPS) {
-    return written.targetGroups.wrong(
+    written.targetGroups.wrong(
       `has ${groups.length} elements: a rule forwards to at most ${MOST_TARGET_GROUPS} target groups`,
     );
+    return undefined;
   }
   const targetGroups = complete(groups.map((group) => readForwardTarget(group, groups.length)));
   let stickinessSeconds: number | undefined;
@@ -237,9 +240,7 @@ function readForwardTarget(json: AlbJson, groups: number): AlbForwardTarget | un
     'targetGroupName',
   ]);
   if (written === undefined) return undefined;
-  for (const other of [written.targetGroupARN, written.targetGroupName]) {
-    if (other.isThere) return notOfAService(other);
-  }
+  if (!areOfServices(written.targetGroupARN, written.targetGroupName)) return undefined;
   const service = written.serviceName.text();
   const port = written.servicePort.numberOrText();
   const weight = written.weight.isThere || groups > 1 ? written.weight.integer(0, MOST_WEIGHT) : 1;
@@ -279,10 +280,11 @@ function readCondition(json: AlbJson): AlbCondition | undefined {
   const config = written[CONFIGS[field]].members(['values', 'regexValues', 'httpHeaderName']);
   if (config === undefined) return undefined;
   if (config.regexValues.isThere) {
-    return config.regexValues.wrong(
+    config.regexValues.wrong(
       'are regular expressions, which Hoplab does not match',
       'give "values", in which * stands for any text and ? for any character',
     );
+    return undefined;
   }
   switch (field) {
     case 'host-header':

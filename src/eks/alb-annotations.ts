@@ -22,7 +22,6 @@ import {
   type AlbProtocol,
   checkIngressTarget,
   readTarget,
-  TARGET_WORDS,
   type WrittenTarget,
 } from './alb-target.ts';
 import {
@@ -30,11 +29,11 @@ import {
   AlbAnnotations,
   ANYTHING,
   between,
-  didYouMean,
   oneOf,
   type PairForm,
   splitList,
 } from './alb-value.ts';
+import { checkWords } from './alb-words.ts';
 
 export interface AlbSettings {
   readonly scheme: 'internal' | 'internet-facing';
@@ -65,7 +64,7 @@ export interface AlbSettings {
   /** By the name of a backend's Service or action. */
   readonly conditions: ReadonlyMap<string, readonly AlbCondition[]>;
   /** Where the value of `alb.ingress.kubernetes.io/NAME` stands; undefined where it is the default. */
-  at(name: string): SourceRef | undefined;
+  readonly at: (name: string) => SourceRef | undefined;
 }
 
 export interface AlbListenPort {
@@ -81,45 +80,6 @@ const IDLE_TIMEOUT = 'idle_timeout.timeout_seconds';
 const IDLE_SECONDS = { most: 4000, usual: 60 } as const;
 const GROUP_ORDER = 1000;
 const EVERYBODY = [cidr('0.0.0.0/0')];
-
-const INGRESS_WORDS: readonly string[] = [
-  ...['scheme', 'load-balancer-name', 'group.name', 'group.order', 'ip-address-type', 'subnets'],
-  ...['security-groups', 'manage-backend-security-group-rules', 'inbound-cidrs', 'listen-ports'],
-  ...['certificate-arn', 'ssl-redirect', 'load-balancer-attributes'],
-];
-
-/** Tags move no packet. */
-const QUIET_WORDS: readonly string[] = ['tags', 'frontend-nlb-tags'];
-
-/** What Hoplab does without, and the annotations that would be about it; `*` at the end stands for any text. */
-const NO_EFFECT: readonly (readonly [what: string, words: readonly string[]])[] = [
-  [
-    'no firewall looks into requests',
-    ['wafv2-acl-arn', 'wafv2-acl-name', 'waf-acl-id', 'web-acl-id', 'shield-advanced-protection'],
-  ],
-  [
-    'nobody has to say who he is',
-    [
-      ...['auth-type', 'auth-idp-cognito', 'auth-idp-oidc', 'auth-on-unauthenticated-request'],
-      ...['auth-scope', 'auth-session-cookie', 'auth-session-timeout', 'jwt-validation'],
-      'mutual-authentication',
-    ],
-  ],
-  ['public addresses are of no pool', ['customer-owned-ipv4-pool', 'ipam-ipv4-pool-id']],
-  ['load balancers have the capacity they need', ['minimum-load-balancer-capacity']],
-  ['TLS is what OpenSSL does by itself', ['ssl-policy']],
-  ['no certificate is asked for', ['create-acm-cert', 'acm-pca-arn']],
-  ['the security group lets in CIDR blocks alone', ['security-group-prefix-lists']],
-  ['listeners have no attributes', ['listener-attributes.*']],
-  ['targets are spoken to in HTTP/1.1', ['backend-protocol-version']],
-  ['all nodes are targets', ['target-node-labels']],
-  ['there is one cluster', ['multi-cluster-target-group']],
-  ['targets do not say how much they can take', ['target-control-port.*']],
-  ['requests reach their target as they came', ['transforms.*']],
-  ['there are no regular expressions in paths', ['use-regex-path-match']],
-  ['everything is built at once', ['dry-run-plan']],
-  ['there is no network load balancer in front', ['enable-frontend-nlb', 'frontend-nlb-*']],
-];
 
 const LOAD_BALANCER_ATTRIBUTES: ReadonlyMap<string, PairForm> = new Map([
   [IDLE_TIMEOUT, between(1, IDLE_SECONDS.most)],
@@ -168,7 +128,13 @@ export function readAlbSettings(ingress: IngressSpec, diagnostics: Diagnostics):
     'write "ipv4", which is the default',
   );
   const settings: AlbSettings = {
-    scheme: annotations.choice('scheme', ['internal', 'internet-facing']) ?? 'internal',
+    scheme:
+      annotations.choice(
+        'scheme',
+        ['internal', 'internet-facing'],
+        // The nearest word may be the opposite of what is meant.
+        '"internet-facing" for clients on the internet, "internal" for those in the VPC',
+      ) ?? 'internal',
     loadBalancerName: annotations.read(
       'load-balancer-name',
       (text) =>
@@ -214,51 +180,6 @@ export function readServiceTarget(
   return readTarget(annotations);
 }
 
-function checkWords(
-  annotations: AlbAnnotations,
-  kind: 'Ingress' | 'Service',
-  diagnostics: Diagnostics,
-): void {
-  for (const word of annotations.words) {
-    const missing = NO_EFFECT.find(([, words]) => words.some((one) => isLike(word, one)))?.[0];
-    if (missing !== undefined) {
-      if (annotations.text(word) !== 'HTTP1') {
-        annotations.withoutEffect(word, `this has no effect in Hoplab: ${missing}`);
-      }
-      continue;
-    }
-    if (TARGET_WORDS.includes(word) || QUIET_WORDS.includes(word)) continue;
-    if (INGRESS_WORDS.includes(word) || /^(?:actions|conditions)\../.test(word)) {
-      if (kind === 'Service') {
-        annotations.withoutEffect(
-          word,
-          'the controller does not read this on a Service',
-          'put it on the Ingress',
-        );
-      }
-      continue;
-    }
-    const known = [
-      ...[...INGRESS_WORDS, ...TARGET_WORDS, ...QUIET_WORDS],
-      ...NO_EFFECT.flatMap(([, words]) => words.filter((one) => !one.endsWith('*'))),
-    ];
-    const near = didYouMean(word, known);
-    diagnostics.warning(
-      'unknown-alb-annotation',
-      annotations.keyAt(word),
-      `the AWS Load Balancer Controller knows no annotation "${ALB_PREFIX}${word}": it reads it as if it were not there`,
-      near ??
-        (/^(?:action|condition)s?\b/.test(word)
-          ? 'write it like actions.NAME or conditions.NAME'
-          : undefined),
-    );
-  }
-}
-
-function isLike(word: string, pattern: string): boolean {
-  return pattern.endsWith('*') ? word.startsWith(pattern.slice(0, -1)) : word === pattern;
-}
-
 function readInboundCidrs(annotations: AlbAnnotations): readonly Cidr[] | undefined {
   const word = 'inbound-cidrs';
   const parts = annotations.list(word, '203.0.113.0/24, 198.51.100.0/24');
@@ -280,11 +201,7 @@ function readListeners(
     'certificate-arn',
     (text) => {
       const names = splitList(text);
-      const isRight = names.every((name) =>
-        /^arn:aws[\w-]*:(acm|iam):.*[:/]certificate\/|^arn:aws[\w-]*:iam::\d*:server-certificate\//.test(
-          name,
-        ),
-      );
+      const isRight = names.every((name) => /^arn:aws[a-z-]*:(acm|iam):/.test(name));
       return names.length > 0 && isRight ? names : undefined;
     },
     'a list of ARNs of certificates',
@@ -301,35 +218,37 @@ function readListeners(
 }
 
 function readListenPorts(annotations: AlbAnnotations): readonly AlbListenPort[] | undefined {
-  const word = 'listen-ports';
-  const text = annotations.text(word);
+  const text = annotations.text('listen-ports');
   if (text === undefined) return undefined;
-  const wrong = (what: string): undefined => {
-    annotations.wrong(word, what, `write it like '[{"HTTP": 80}, {"HTTPS": 443}]'`);
-    return undefined;
-  };
+  const listeners = parseListenPorts(text);
+  if (typeof listeners !== 'string') return listeners;
+  annotations.wrong('listen-ports', listeners, `write it like '[{"HTTP": 80}, {"HTTPS": 443}]'`);
+  return undefined;
+}
+
+/** The ports, or what is wrong with the text. */
+function parseListenPorts(text: string): readonly AlbListenPort[] | string {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
-    return wrong('this is not JSON');
+    return 'this is not JSON';
   }
-  if (!Array.isArray(value)) return wrong('this is not a list');
+  if (!Array.isArray(value)) return 'this is not a list';
   const entries = value.flatMap((entry): [string, unknown][] =>
     isRecord(entry) ? Object.entries(entry) : [['', entry]],
   );
-  if (entries.length === 0) return wrong('no port is in this list');
+  if (entries.length === 0) return 'no port is in this list';
   const listeners: AlbListenPort[] = [];
   for (const [protocol, port] of entries) {
     if (protocol !== 'HTTP' && protocol !== 'HTTPS') {
-      return wrong(`${JSON.stringify(protocol === '' ? port : protocol)} is not HTTP or HTTPS`);
+      return `${JSON.stringify(protocol === '' ? port : protocol)} is not HTTP or HTTPS`;
     }
-    if (!Number.isInteger(port) || Number(port) < 1 || Number(port) > 65_535) {
-      return wrong(`${JSON.stringify(port)} is not a port from 1 to 65535`);
+    if (typeof port !== 'number' || !Number.isInteger(port) || port < 1 || port > 65_535) {
+      return `${JSON.stringify(port)} is not a port from 1 to 65535`;
     }
-    if (listeners.some((one) => one.port === port))
-      return wrong(`port ${Number(port)} is in it twice`);
-    listeners.push({ protocol, port: Number(port) });
+    if (listeners.some((one) => one.port === port)) return `port ${port} is in it twice`;
+    listeners.push({ protocol, port });
   }
   return listeners;
 }
@@ -350,11 +269,13 @@ function named<T>(
   );
 }
 
-function checkSecurityGroups({ securityGroups }: AlbSettings, annotations: AlbAnnotations): void {
+function checkSecurityGroups(
+  { securityGroups, managesBackendRules }: AlbSettings,
+  annotations: AlbAnnotations,
+): void {
   if (securityGroups === undefined) {
-    if (annotations.text('security-groups') !== undefined) return;
     const word = 'manage-backend-security-group-rules';
-    if (annotations.text(word) === undefined) return;
+    if (!managesBackendRules || annotations.text('security-groups') !== undefined) return;
     annotations.withoutEffect(
       word,
       'this is for security-groups of your own: the controller opens the way from the group it makes by itself',

@@ -11,8 +11,9 @@
  */
 
 import { type Diagnostics, renderSourceRef, suggest } from '../base/diagnostic.ts';
-import type { IngressClassSpec, IngressSpec } from '../k8s/ingress.ts';
+import { CLASS_ANNOTATION, type IngressClassSpec, type IngressSpec } from '../k8s/ingress.ts';
 import type { Manifests } from '../k8s/manifest.ts';
+import { whereAnnotations } from '../k8s/object.ts';
 import { type AlbSettings, readAlbSettings, readServiceTarget } from './alb-annotations.ts';
 import type { WrittenTarget } from './alb-target.ts';
 
@@ -55,12 +56,17 @@ export function readAlbIngresses(
 }
 
 function isServed(
-  { name, className, isClassAnnotated, at, where }: IngressSpec,
+  ingress: IngressSpec,
   classes: readonly IngressClassSpec[],
   diagnostics: Diagnostics,
 ): boolean {
+  const { name, className, isClassAnnotated } = ingress;
   const warn = (what: string, hint: string | undefined): false => {
-    const place = className === undefined ? at : where.at('spec', 'ingressClassName');
+    const place = isClassAnnotated
+      ? whereAnnotations(ingress).at(CLASS_ANNOTATION)
+      : className === undefined
+        ? ingress.at
+        : ingress.where.at('spec', 'ingressClassName');
     diagnostics.warning('ingress-class', place, `Ingress "${name}" ${what}`, hint);
     return false;
   };

@@ -36,16 +36,17 @@ export class AlbJson {
     return this.#value !== undefined && this.#value !== null;
   }
 
-  /** Always undefined, for `return json.wrong(…)`. */
-  wrong(what: string, hint?: string): undefined {
+  wrong(what: string, hint?: string): void {
     const subject = this.#path === '' ? '' : `${this.#path} `;
     this.#annotations.wrong(this.#word, `${subject}${what}`, hint);
-    return undefined;
   }
 
   /** The members of a map; a key that is not known is named in a warning. */
   members<Key extends string>(known: readonly Key[]): Readonly<Record<Key, AlbJson>> | undefined {
-    if (!isRecord(this.#value)) return this.wrong(`is ${shown(this.#value)}, not a map {…}`);
+    if (!isRecord(this.#value)) {
+      this.wrong(`is ${shown(this.#value)}, not a map {…}`);
+      return undefined;
+    }
     const values = new Map<Key, unknown>();
     for (const [key, value] of Object.entries(this.#value)) {
       const found = known.find((one) => one.toLowerCase() === key.toLowerCase());
@@ -67,43 +68,50 @@ export class AlbJson {
 
   /** The elements of a list that has at least one. */
   elements(): readonly AlbJson[] | undefined {
-    if (!Array.isArray(this.#value)) return this.wrong(`is ${shown(this.#value)}, not a list […]`);
-    const values: readonly unknown[] = this.#value;
-    if (values.length === 0) return this.wrong('is an empty list');
-    return values.map((value, index) => this.#in(String(index), value));
+    const values: unknown = this.#value;
+    if (!Array.isArray(values) || values.length === 0) {
+      this.wrong(
+        `is ${Array.isArray(values) ? 'an empty list' : `${shown(values)}, not a list […]`}`,
+      );
+      return undefined;
+    }
+    return values.map((value: unknown, index) => this.#in(String(index), value));
   }
 
   text(): string | undefined {
-    if (typeof this.#value === 'string') return this.#value;
-    return this.wrong(
-      `is ${shown(this.#value)}, not a text`,
-      typeof this.#value === 'number' ? `write it in quotes: "${this.#value}"` : undefined,
-    );
+    const value = this.#value;
+    if (typeof value === 'string') return value;
+    const hint = typeof value === 'number' ? `write it in quotes: "${value}"` : undefined;
+    this.wrong(`is ${shown(value)}, not a text`, hint);
+    return undefined;
   }
 
   choice<Choice extends string>(choices: readonly Choice[]): Choice | undefined {
     const text = this.text();
     if (text === undefined) return undefined;
-    return (
-      choices.find((one) => one === text) ??
-      this.wrong(`is "${text}", not one of ${choices.join(', ')}`, didYouMean(text, choices))
-    );
+    const found = choices.find((one) => one === text);
+    if (found === undefined) {
+      this.wrong(`is "${text}", not one of ${choices.join(', ')}`, didYouMean(text, choices));
+    }
+    return found;
   }
 
   integer(from: number, to: number): number | undefined {
     const value = this.#value;
-    if (Number.isInteger(value) && Number(value) >= from && Number(value) <= to) {
-      return Number(value);
+    if (typeof value === 'number' && Number.isInteger(value) && value >= from && value <= to) {
+      return value;
     }
-    return this.wrong(
+    this.wrong(
       `is ${shown(value)}, not a whole number from ${from} to ${to}`,
       typeof value === 'string' && /^\d+$/.test(value) ? 'write it without quotes' : undefined,
     );
+    return undefined;
   }
 
   boolean(): boolean | undefined {
     if (typeof this.#value === 'boolean') return this.#value;
-    return this.wrong(`is ${shown(this.#value)}, not true or false`);
+    this.wrong(`is ${shown(this.#value)}, not true or false`);
+    return undefined;
   }
 
   /** A text that `parse` understands. */
@@ -114,7 +122,9 @@ export class AlbJson {
   ): T | undefined {
     const text = this.text();
     if (text === undefined) return undefined;
-    return parse(text) ?? this.wrong(`is "${text}", not ${expected}`, hint);
+    const value = parse(text);
+    if (value === undefined) this.wrong(`is "${text}", not ${expected}`, hint);
+    return value;
   }
 
   /** A list of texts that `parse` understands. */
@@ -126,7 +136,7 @@ export class AlbJson {
     return complete(this.elements()?.map((one) => one.parsed(parse, expected, hint)));
   }
 
-  /** A number as it is, and a text; of which one that is a number counts as one. */
+  /** A text of digits counts as the number. */
   numberOrText(): number | string | undefined {
     if (typeof this.#value === 'number') return this.#value;
     const text = this.text();

@@ -1,10 +1,10 @@
 /**
  * The forms of the values that the AWS Load Balancer Controller takes in annotations: a word, a number, a list, pairs.
  *
- * @see aws-load-balancer-controller@v2.13 pkg/annotations/parser.go
+ * @see aws-load-balancer-controller pkg/annotations/parser.go
  */
 
-import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
+import { type Diagnostics, nearest, type SourceRef } from '../base/diagnostic.ts';
 import { type Annotated, whereAnnotations } from '../k8s/object.ts';
 import type { Where } from '../source/yaml.ts';
 
@@ -68,23 +68,30 @@ export class AlbAnnotations {
     return value;
   }
 
-  choice<Choice extends string>(word: string, choices: readonly Choice[]): Choice | undefined {
+  choice<Choice extends string>(
+    word: string,
+    choices: readonly Choice[],
+    hint?: string,
+  ): Choice | undefined {
     const text = this.#values.get(word);
     if (text === undefined) return undefined;
     const found = choices.find((one) => one === text);
     if (found === undefined) {
-      this.wrong(word, `"${text}" is not one of ${choices.join(', ')}`, didYouMean(text, choices));
+      const what = `"${text}" is not one of ${choices.join(', ')}`;
+      this.wrong(word, what, hint ?? didYouMean(text, choices));
     }
     return found;
   }
 
   integer(word: string, from: number, to: number): number | undefined {
-    return this.read(
-      word,
-      (text) => parseInteger(text, from, to),
-      `a whole number from ${from} to ${to}`,
-      'write it in quotes, like "15"',
-    );
+    const text = this.#values.get(word);
+    if (text === undefined) return undefined;
+    const value = parseInteger(text, from, to);
+    if (value === undefined) {
+      const hint = /^\d+[a-z]/.test(text) ? 'write the number alone' : undefined;
+      this.wrong(word, `"${text}" is not a whole number from ${from} to ${to}`, hint);
+    }
+    return value;
   }
 
   boolean(word: string): boolean | undefined {
@@ -104,7 +111,7 @@ export class AlbAnnotations {
     );
   }
 
-  /** `KEY=VALUE` between commas, of keys that the load balancer has; what each may be is said by `check`. */
+  /** `KEY=VALUE` between commas, of the known keys; what is wrong is left out. */
   pairs(
     word: string,
     known: ReadonlyMap<string, PairForm>,
@@ -126,7 +133,7 @@ export class AlbAnnotations {
       }
       const form = known.get(key);
       if (form === undefined) {
-        this.wrong(word, `there is no attribute "${key}"`, suggest(key, known.keys()));
+        this.wrong(word, `there is no attribute "${key}"`, didYouMean(key, [...known.keys()]));
       } else if (!form.isRight(value)) {
         this.wrong(word, `${key}: "${value}" is not ${form.expected}`, form.hint);
       } else {
@@ -165,10 +172,10 @@ export function between(from: number, to: number, orZero = false): PairForm {
   };
 }
 
-/** "did you mean …" alone: the choices stand in the message already. */
-export function didYouMean(word: string, choices: readonly string[]): string | undefined {
-  const hint = suggest(word, choices);
-  return hint?.startsWith('did you mean') === true ? hint : undefined;
+/** The nearest of the words, or one that goes on where this one ends; not all of them, unlike `suggest`. */
+export function didYouMean(word: string, words: readonly string[]): string | undefined {
+  const near = nearest(word, words) ?? words.find((one) => one.startsWith(word));
+  return near === undefined || word === '' ? undefined : `did you mean "${near}"?`;
 }
 
 export function splitList(text: string): string[] {

@@ -108,7 +108,7 @@ const ingressSchema = z.looseObject({
                 .array(
                   z.looseObject({
                     path: z.string().nullish(),
-                    pathType: z.enum(PATH_TYPES),
+                    pathType: z.enum(PATH_TYPES).nullish(),
                     backend: backendSchema,
                   }),
                 )
@@ -148,9 +148,11 @@ export function readIngress(
       host: isSet(host) ? host : undefined,
       paths: (http?.paths ?? []).flatMap(({ path, pathType, backend }, place) => {
         const there = here.in('http', 'paths', place);
-        checkPath(object, path ?? '', pathType, there, diagnostics);
+        const type = checkPath(object, path ?? '', pathType ?? undefined, there, diagnostics);
         const to = readBackend(object, backend, there.in('backend'), diagnostics);
-        return to === undefined ? [] : [{ path: path ?? '', pathType, backend: to, where: there }];
+        return to === undefined || type === undefined
+          ? []
+          : [{ path: path ?? '', pathType: type, backend: to, where: there }];
       }),
       where: here,
     };
@@ -223,7 +225,7 @@ function checkHost(
   if (isDnsName(isWildcard ? host.slice(2) : host, 'subdomain')) return;
   if (host.includes('*')) {
     report(
-      `the host "${host}" has a "*" that is not its first label`,
+      `the host "${host}" has a "*" elsewhere than in "*." at its beginning`,
       'write it like *.example.com; leave the host out for all of them',
     );
     return;
@@ -238,101 +240,113 @@ function checkHost(
 const FORBIDDEN_IN_PATHS = ['//', '/./', '/../', '%2f', '%2F'];
 const FORBIDDEN_AT_END = ['/..', '/.'];
 
+/** The type of the path, or undefined after reporting what is wrong with either. */
 function checkPath(
   { name }: KubernetesObject,
   path: string,
-  pathType: PathType,
+  pathType: PathType | undefined,
   where: Where,
   diagnostics: Diagnostics,
-): void {
-  if (pathType === 'ImplementationSpecific' && path === '') return;
-  if (path === '') {
+): PathType | undefined {
+  if (pathType === undefined) {
     diagnostics.error(
-      'ingress-path',
-      where.at('path'),
-      `Ingress "${name}": a path of type ${pathType} is empty`,
-      'write "path: /" for all paths',
+      'missing-key',
+      where.at(),
+      `Ingress "${name}": ${path === '' ? 'a path' : `the path "${path}"`} lacks "pathType"`,
+      'write "pathType: Prefix", or Exact',
     );
-    return;
+    return undefined;
   }
-  if (!path.startsWith('/')) {
-    diagnostics.error(
-      'ingress-path',
-      where.at('path'),
-      `Ingress "${name}": the path "${path}" does not begin with "/"`,
-      `write it like /${path}`,
-    );
-    return;
+  if (pathType === 'ImplementationSpecific' && (path === '' || path.startsWith('/'))) {
+    return pathType;
   }
-  if (pathType === 'ImplementationSpecific') return;
-  const found =
+  const report = (what: string, hint: string): void => {
+    diagnostics.error('ingress-path', where.at('path'), `Ingress "${name}": ${what}`, hint);
+  };
+  const forbidden =
     FORBIDDEN_IN_PATHS.find((part) => path.includes(part)) ??
     FORBIDDEN_AT_END.find((part) => path.endsWith(part));
-  if (found === undefined) return;
-  diagnostics.error(
-    'ingress-path',
-    where.at('path'),
-    `Ingress "${name}": the path "${path}" holds "${found}", which paths of type ${pathType} must not`,
-    'write the path as it is after normalization',
-  );
+  if (path === '') {
+    report(`a path of type ${pathType} is empty`, 'write "path: /" for all paths');
+  } else if (!path.startsWith('/')) {
+    report(`the path "${path}" does not begin with "/"`, `write it like /${path}`);
+  } else if (forbidden === undefined) {
+    return pathType;
+  } else {
+    report(
+      `the path "${path}" holds "${forbidden}", which paths of type ${pathType} must not`,
+      'write the path as it is after normalization',
+    );
+  }
+  return undefined;
 }
 
 function readBackend(
   { name }: KubernetesObject,
-  { service, resource }: WrittenBackend,
+  written: WrittenBackend,
   where: Where,
   diagnostics: Diagnostics,
 ): IngressBackend | undefined {
-  const report = (at: SourceRef, what: string, hint: string): undefined => {
-    diagnostics.error('ingress-backend', at, `Ingress "${name}": ${what}`, hint);
-    return undefined;
-  };
+  const backend = backendOf(written, where);
+  if ('service' in backend) return backend;
+  const { at, what, hint } = backend;
+  diagnostics.error('ingress-backend', at, `Ingress "${name}": ${what}`, hint);
+  return undefined;
+}
+
+interface Mistake {
+  readonly at: SourceRef;
+  readonly what: string;
+  readonly hint: string;
+}
+
+function backendOf({ service, resource }: WrittenBackend, where: Where): IngressBackend | Mistake {
   if (isGiven(resource)) {
-    return report(
-      where.keyAt('resource'),
-      'a backend that is a resource, which the AWS Load Balancer Controller does not serve',
-      'name a Service, like "service: { name: web, port: { number: 80 } }"',
-    );
+    return {
+      at: where.keyAt('resource'),
+      what: 'a backend is a resource, which the AWS Load Balancer Controller does not serve',
+      hint: 'name a Service, like "service: { name: web, port: { number: 80 } }"',
+    };
   }
   if (!isGiven(service)) {
-    return report(
-      where.at(),
-      'a backend without a service',
-      'name one, like "service: { name: web, port: { number: 80 } }"',
-    );
+    return {
+      at: where.at(),
+      what: 'a backend has no service',
+      hint: 'name one, like "service: { name: web, port: { number: 80 } }"',
+    };
   }
   const at = where.in('service');
-  const { number, name: portName } = service.port ?? {};
   if (!isDnsName(service.name, 'label')) {
-    return report(
-      at.at('name'),
-      `"${service.name}" is no name that a Service can have`,
-      'lower-case letters, digits and "-", at most 63, and a letter or digit at both ends',
-    );
+    return {
+      at: at.at('name'),
+      what: `"${service.name}" is no name that a Service can have`,
+      hint: 'lower-case letters, digits and "-", at most 63, and a letter or digit at both ends',
+    };
   }
+  const { number, name: portName } = service.port ?? {};
   if (isGiven(number) && isSet(portName)) {
-    return report(
-      at.at('port'),
-      `the port of Service "${service.name}" has both a number and a name`,
-      'keep one of the two',
-    );
+    return {
+      at: at.at('port'),
+      what: `the port of Service "${service.name}" has both a number and a name`,
+      hint: 'keep one of the two',
+    };
   }
   const port = isSet(portName) ? portName : (number ?? undefined);
   if (port === undefined) {
-    return report(
-      at.at('port'),
-      `the backend "${service.name}" lacks a port`,
-      'write "port: { number: 80 }", or "port: { name: http }"',
-    );
+    return {
+      at: at.at('port'),
+      what: `the backend "${service.name}" has no port`,
+      hint: 'write "port: { number: 80 }", or "port: { name: http }"',
+    };
   }
   if (typeof port === 'string' && !isPortName(port)) {
-    return report(
-      at.at('port', 'name'),
-      `"${port}" is no name that a port can have`,
-      /^\d+$/.test(port)
+    return {
+      at: at.at('port', 'name'),
+      what: `"${port}" is no name that a port can have`,
+      hint: /^\d+$/.test(port)
         ? `write "port: { number: ${port} }"`
         : 'lower-case letters, digits and "-", at most 15, with a letter among them',
-    );
+    };
   }
   return { service: service.name, port, where };
 }

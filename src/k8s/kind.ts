@@ -57,6 +57,7 @@ const CLUSTER_SCOPED: ReadonlySet<string> = new Set([
   ...['Namespace', 'PersistentVolume', 'ClusterRole', 'ClusterRoleBinding', 'StorageClass'],
   ...['CSIDriver', 'VolumeAttachment', 'PriorityClass', 'RuntimeClass', 'APIService'],
   ...['CustomResourceDefinition', 'IngressClass', 'ENIConfig', 'Node'],
+  'IngressClassParams',
   ...['MutatingWebhookConfiguration', 'ValidatingWebhookConfiguration'],
   ...['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'],
 ]);
@@ -70,6 +71,7 @@ const NOT_ENFORCED: readonly (readonly [string, string, string])[] = [
     'pods take addresses of the subnet of their node',
   ],
   ['elbv2.k8s.aws/v1beta1', 'TargetGroupBinding', 'no target is registered'],
+  ['elbv2.k8s.aws/v1beta1', 'IngressClassParams', 'load balancers take no settings of it'],
 ];
 
 const NOT_RUN: readonly (readonly [string, string, string])[] = [

@@ -25,7 +25,7 @@ metadata: { name: web }
 
 t.test('what moves packets but is not built is named in a warning', async (t) => {
   const text = `
-{ apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: { name: web } }
+{ apiVersion: elbv2.k8s.aws/v1beta1, kind: TargetGroupBinding, metadata: { name: web } }
 ---
 { apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: deny } }
 ---
@@ -34,7 +34,7 @@ t.test('what moves packets but is not built is named in a warning', async (t) =>
 { apiVersion: v1, kind: Node, metadata: { name: node-1 } }
 `;
   t.strictSame(problems(text), [
-    'm.yaml:2:70: warning[not-enforced-yet]: Ingress "web" is not enforced yet: no load balancer is built',
+    'm.yaml:2:82: warning[not-enforced-yet]: TargetGroupBinding "web" is not enforced yet: no target is registered',
     'm.yaml:4:76: warning[not-enforced-yet]: NetworkPolicy "deny" is not enforced yet: what it denies is allowed',
     'm.yaml:6:58: warning[not-run]: CronJob "nightly" is not run: its pods are not built',
     'm.yaml:8:49: warning[not-run]: Node "node-1" is not run: a lab\'s nodes are declared in its lab file',
@@ -81,7 +81,7 @@ t.test('each mistake is reported where it stands', async (t) => {
       'm.yaml:1:30: error[unknown-kind]: unknown kind "Deploymnet"\n  hint: did you mean "Deployment"?',
     ],
     '{ apiVersion: x.io/v1, kind: SomethingElse, metadata: { name: web } }': [
-      'm.yaml:1:30: error[unknown-kind]: unknown kind "SomethingElse"\n  hint: Hoplab runs Pod, Namespace, Service, Endpoints, Deployment, ReplicaSet, StatefulSet, DaemonSet, EndpointSlice, SecurityGroupPolicy, and accepts what else is built into Kubernetes',
+      'm.yaml:1:30: error[unknown-kind]: unknown kind "SomethingElse"\n  hint: Hoplab runs Pod, Namespace, Service, Endpoints, Deployment, ReplicaSet, StatefulSet, DaemonSet, EndpointSlice, Ingress, IngressClass, SecurityGroupPolicy, and accepts what else is built into Kubernetes',
     ],
     '{ apiVersion: v1beta1, kind: ConfigMap, metadata: { name: web } }': [
       'm.yaml:1:15: error[wrong-api-version]: ConfigMap is in v1, not in "v1beta1"\n  hint: write apiVersion: v1',
