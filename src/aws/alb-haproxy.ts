@@ -47,6 +47,7 @@ export function planLoadBalancers(balancers: readonly LoadBalancer[]): Fragment 
       reload: `${start} -sf $(cat ${PID_FILE})`,
       stop: `kill $(cat ${PID_FILE}) 2>/dev/null || :`,
       digest,
+      asksOthers: true,
       sockets: balancers.flatMap(({ nodes, listeners }) =>
         nodes.flatMap(({ netns }) =>
           listeners.map(({ port }) => ({ netns, protocol: 'tcp', port }) as const),

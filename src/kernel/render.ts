@@ -113,7 +113,8 @@ export function render(steps: readonly Step[]): Command[] {
 
   for (const { object, because, step } of of('daemon', 'add', 'change', 'remove')) {
     const shell = daemonLine(object, step.action);
-    commands.push({ phase: 3, shell, leavesProcess: true, because });
+    const phase = object.asksOthers === true && step.action !== 'remove' ? 5 : 3;
+    commands.push({ phase, shell, leavesProcess: true, because });
   }
   const inside = stepsByNetns(steps);
   for (const netns of touchedNetns(steps)) {

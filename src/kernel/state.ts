@@ -230,6 +230,8 @@ export interface Daemon extends AsRead {
   readonly stop: string;
   /** What the process has read at its start: another digest means a reload. */
   readonly digest: string;
+  /** It asks others at once, and would take their silence for an answer: it starts when all else is there. */
+  readonly asksOthers?: boolean;
   /** Where it listens. It must be started anew where one of these namespaces was made anew. */
   readonly sockets: readonly ListeningSocket[];
 }
