@@ -311,14 +311,14 @@ function actionOf(
       const location = `${scheme}://${host}${isUsual ? '' : `:${port}`}${path}${query === '#{query}' || query === '' ? '' : `?${query}`}`;
       return { kind: 'redirect', status, location };
     }
-    diagnostics.error(
-      'ingress-backend',
-      backend.where.at(),
-      action === undefined
-        ? `Ingress "${ingress.name}" uses the action "${backend.service}", which no annotation declares`
-        : `the action "${backend.service}" of Ingress "${ingress.name}" forwards by weights, which Hoplab does not build`,
-      `add the annotation alb.ingress.kubernetes.io/actions.${backend.service}, or name a Service and its port`,
-    );
+    if (action !== undefined) {
+      diagnostics.error(
+        'alb-action',
+        settings.at(`actions.${backend.service}`),
+        `the action "${backend.service}" of Ingress "${ingress.name}" forwards to target groups by weight, which Hoplab does not build`,
+        'name one Service and its port in the rule',
+      );
+    }
     return missing();
   }
   const service = needs.services.find(
