@@ -79,7 +79,8 @@ export interface Thing {
   readonly at: SourceRef | undefined;
 }
 
-export type ThingKind = 'pod' | 'node' | 'instance' | 'internet' | 'nat' | 'igw' | 'vpc' | 'eks' | 'alb';
+export type ThingKind =
+  'pod' | 'node' | 'instance' | 'internet' | 'nat' | 'igw' | 'vpc' | 'eks' | 'alb';
 
 export interface Cluster {
   readonly vpc: string;
@@ -119,9 +120,17 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     const implied = isOfCluster
       ? { ...CLUSTER_SECURITY_GROUPS, ...controllerGroups(balancers) }
       : {};
-    const opened = isOfCluster ? openToBalancers(written, implied, balancers) : { spec: written, implied };
+    const opened = isOfCluster
+      ? openToBalancers(written, implied, balancers)
+      : { spec: written, implied };
     const { spec } = opened;
-    const ground = resolveVpcGround(name, spec, opened.implied, where.in('vpcs', name), diagnostics);
+    const ground = resolveVpcGround(
+      name,
+      spec,
+      opened.implied,
+      where.in('vpcs', name),
+      diagnostics,
+    );
     grounds.set(name, ground);
   }
   const internetHosts = Object.entries(file.internet).map(([name, spec]) =>
@@ -216,7 +225,9 @@ function openToBalancers(
 ): { readonly spec: VpcSpec; readonly implied: Readonly<Record<string, SecurityGroupSpec>> } {
   const rule = backendRule(balancers);
   if (rule === undefined) return { spec, implied };
-  const open = (groups: Readonly<Record<string, SecurityGroupSpec>>): Record<string, SecurityGroupSpec> =>
+  const open = (
+    groups: Readonly<Record<string, SecurityGroupSpec>>,
+  ): Record<string, SecurityGroupSpec> =>
     Object.fromEntries(
       Object.entries(groups).map(([name, group]) =>
         name === CLUSTER_SECURITY_GROUP
@@ -231,7 +242,9 @@ function openToBalancers(
 function isPublicSubnet(vpc: VpcSpec | undefined, subnet: Subnet): boolean {
   const gateway = vpc?.internetGateway;
   const routes = vpc?.routeTables[subnet.routeTable]?.routes ?? [];
-  return gateway !== undefined && routes.some(({ target }) => target === gateway || target === 'igw');
+  return (
+    gateway !== undefined && routes.some(({ target }) => target === gateway || target === 'igw')
+  );
 }
 
 function resolveCluster(

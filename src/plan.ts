@@ -60,7 +60,11 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     fragment.addAll(planLoadBalancerNodes(balancer));
     if (balancer.certificate === undefined) continue;
     const why = because('load-balancer-controller', `alb/${balancer.name}`, balancer.at);
-    fragment.add(why, { ...balancer.certificate, kind: 'certificate', authority: CERTIFICATE_AUTHORITY });
+    fragment.add(why, {
+      ...balancer.certificate,
+      kind: 'certificate',
+      authority: CERTIFICATE_AUTHORITY,
+    });
   }
   fragment.addAll(planLoadBalancers(cloud.loadBalancers));
   const hostNames = [

@@ -55,7 +55,8 @@ export function planBalancers({ ingresses, services }: AlbIngresses): BalancerPl
   for (const one of ingresses) {
     const { ingress, settings } = one;
     const { groupName } = settings;
-    const key = groupName === undefined ? `${ingress.namespace}/${ingress.name}` : `group ${groupName}`;
+    const key =
+      groupName === undefined ? `${ingress.namespace}/${ingress.name}` : `group ${groupName}`;
     groups.set(key, [...(groups.get(key) ?? []), one]);
   }
   return [...groups].flatMap(([key, all]) => {
@@ -68,7 +69,8 @@ export function planBalancers({ ingresses, services }: AlbIngresses): BalancerPl
     if (first === undefined) return [];
     const { ingress, settings } = first;
     const { groupName, loadBalancerName } = settings;
-    const own = ingress.namespace === 'default' ? ingress.name : `${ingress.namespace}-${ingress.name}`;
+    const own =
+      ingress.namespace === 'default' ? ingress.name : `${ingress.namespace}-${ingress.name}`;
     const hash = sha256Hex(`k8s/${key}`).slice(0, 10);
     const awsName =
       loadBalancerName ??
@@ -82,7 +84,10 @@ export function planBalancers({ ingresses, services }: AlbIngresses): BalancerPl
         settings,
         members,
         servicesSay: services,
-        groups: { frontend: awsName, backend: `k8s-traffic-${sha256Hex('k8s-traffic').slice(0, 10)}` },
+        groups: {
+          frontend: awsName,
+          backend: `k8s-traffic-${sha256Hex('k8s-traffic').slice(0, 10)}`,
+        },
       },
     ];
   });
@@ -104,7 +109,9 @@ export function controllerGroups(
   const groups: Record<string, SecurityGroupSpec> = {};
   for (const { settings, groups: names, members } of plans) {
     if (settings.securityGroups !== undefined) continue;
-    const ports = [...new Set(members.flatMap((one) => one.settings.listeners.map(({ port }) => port)))];
+    const ports = [
+      ...new Set(members.flatMap((one) => one.settings.listeners.map(({ port }) => port))),
+    ];
     groups[names.frontend] = {
       ingress: settings.inboundCidrs.flatMap((block) =>
         ports.map((port) => ({ protocol: 'tcp' as const, ports: port, from: block })),
@@ -150,7 +157,8 @@ export function resolveBalancer(
     const reference = `alb/${name}/${subnet.az}`;
     const netns = netnsName(`alb-${name}-${subnet.az}`);
     const address = needs.book.take(subnet, reference, at);
-    const elastic = scheme === 'internet-facing' ? needs.elastic(reference, undefined, at) : undefined;
+    const elastic =
+      scheme === 'internet-facing' ? needs.elastic(reference, undefined, at) : undefined;
     const eni = networkInterface({
       thing: reference,
       netns,
@@ -171,7 +179,9 @@ export function resolveBalancer(
   const numbered = rules.map((rule, index): ListenerRule => ({ ...rule, priority: index + 1 }));
   const names = [dnsName, ...new Set(hosts.map((host) => host.toLowerCase()))];
   const ports = new Map(
-    members.flatMap((one) => one.settings.listeners.map((listener) => [listener.port, listener] as const)),
+    members.flatMap((one) =>
+      one.settings.listeners.map((listener) => [listener.port, listener] as const),
+    ),
   );
   return {
     name,
@@ -330,7 +340,10 @@ function actionOf(
       'ingress-backend',
       backend.where.at(),
       `Ingress "${ingress.name}" sends to Service "${backend.service}", which namespace "${ingress.namespace}" has not`,
-      suggest(backend.service, here.map(({ name }) => name)),
+      suggest(
+        backend.service,
+        here.map(({ name }) => name),
+      ),
     );
     return missing();
   }
@@ -391,7 +404,9 @@ function targetGroupOf(
   }
   const named = service.ports.find((one) => one.name === healthCheck.port);
   const checkPort = typeof healthCheck.port === 'number' ? healthCheck.port : named?.nodePort;
-  const codes = healthCheck.successCodes.map(({ from, to }) => (from === to ? `${from}` : `${from}-${to}`));
+  const codes = healthCheck.successCodes.map(({ from, to }) =>
+    from === to ? `${from}` : `${from}-${to}`,
+  );
   return {
     name: `${service.namespace}-${service.name}-${port.port}-${settings.targetType}`,
     targetType: settings.targetType,

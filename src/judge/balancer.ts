@@ -43,9 +43,19 @@ export function chooseTargets(
   const { action, at } = rule;
   switch (action.kind) {
     case 'fixed':
-      return { kind: 'answer', status: action.status, because: `a rule of ${reference} answers ${what} itself`, at };
+      return {
+        kind: 'answer',
+        status: action.status,
+        because: `a rule of ${reference} answers ${what} itself`,
+        at,
+      };
     case 'redirect':
-      return { kind: 'answer', status: action.status, because: `a rule of ${reference} sends ${what} elsewhere`, at };
+      return {
+        kind: 'answer',
+        status: action.status,
+        because: `a rule of ${reference} sends ${what} elsewhere`,
+        at,
+      };
     case 'forward': {
       const { targetGroup: group } = action;
       const well = group.targets.filter((target) => isWell(target, group.healthCheck));

@@ -317,7 +317,11 @@ function throughBalancer(
   const from = known(cloud.things.get(reference), reference);
   const { host, path } = question.url ?? { host: question.destination, path: '/' };
   const ask = (target: Target, port: number, whose: Picks): Judgement =>
-    judgeOnce(cloud, { protocol: 'tcp', from, destination: target.address, port, http: true }, whose);
+    judgeOnce(
+      cloud,
+      { protocol: 'tcp', from, destination: target.address, port, http: true },
+      whose,
+    );
   const isWell = (target: Target, check: HealthCheck): boolean => {
     const seen = ask(target, check.port ?? target.port, new Picks([]));
     return seen.verdict === 'allowed' && isSuccess(seen.status ?? 200, check.successCodes);

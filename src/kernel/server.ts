@@ -195,7 +195,7 @@ function renderAnswer(port: ServedPort): string {
     '"method":"%[method]"',
     '"path":"%[path,json(utf8s)]"',
     '"host":"%[req.hdr(host),json(utf8s)]"',
-    '"xForwardedFor":"%[req.hdr(x-forwarded-for),json(utf8s)]"',
+    '"xForwardedFor":"%[req.fhdr(x-forwarded-for),json(utf8s)]"',
     '"xForwardedProto":"%[req.hdr(x-forwarded-proto),json(utf8s)]"',
     '"xForwardedPort":"%[req.hdr(x-forwarded-port),json(utf8s)]"',
   ];

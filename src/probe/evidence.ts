@@ -152,7 +152,8 @@ export function readEvidence(
   };
   for (const sighting of seen) show(sighting);
   // A load balancer asks by a connection of its own, in which the request is known by its header.
-  const onward = path.at(-1)?.startsWith('alb/') === true ? sentOnBy(cloud, path.at(-1), captures, token) : [];
+  const onward =
+    path.at(-1)?.startsWith('alb/') === true ? sentOnBy(cloud, path.at(-1), captures, token) : [];
   for (const sighting of onward) show(sighting);
   const start = seen[0];
   const back = answers(captures, first).find(
@@ -210,7 +211,8 @@ function isForBalancer(cloud: Cloud, { destinations }: Ask['request']): boolean 
     nodes.some(({ eni }) =>
       eni.addresses.some(
         ({ address, elastic }) =>
-          destinations.includes(address) || (elastic !== undefined && destinations.includes(elastic)),
+          destinations.includes(address) ||
+          (elastic !== undefined && destinations.includes(elastic)),
       ),
     ),
   );

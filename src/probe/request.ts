@@ -86,10 +86,7 @@ function findEndpoint(
   return undefined;
 }
 
-type Target = Pick<
-  Request,
-  'destination' | 'destinations' | 'port' | 'text' | 'isByName' | 'url'
->;
+type Target = Pick<Request, 'destination' | 'destinations' | 'port' | 'text' | 'isByName' | 'url'>;
 
 /** A name alone: the sender's DNS server is asked. */
 function parseName(

@@ -46,6 +46,7 @@ export const NODE_LOOKS = {
   host: { shape: 'rounded', border: GREY, fill: PAGE },
   igw: { shape: 'pill', border: PURPLE, fill: PAGE, isThick: true },
   nat: { shape: 'pill', border: PURPLE, fill: PAGE, isThick: true },
+  alb: { shape: 'pill', border: PURPLE, fill: PAGE },
   instance: { shape: 'square', border: ORANGE, fill: PAGE },
   eni: { shape: 'square', border: ORANGE, fill: PAGE },
   pod: { shape: 'rounded', border: KUBERNETES_BLUE, fill: PAGE },

@@ -156,6 +156,7 @@ function subnetGroup(vpc: Vpc, subnet: Subnet, nodes: readonly Node[]): GraphGro
     ),
   );
   const nats = [...vpc.natGateways.values()].filter(({ eni }) => isHere(eni));
+  const balancers = vpc.interfaces.filter((eni) => eni.thing.startsWith('alb/') && isHere(eni));
   const instances = fold(
     [...vpc.instances.values()].filter((one) => isHere(one.interfaces[0])),
     IN_SUBNET_SHOWN,
@@ -184,6 +185,11 @@ function subnetGroup(vpc: Vpc, subnet: Subnet, nodes: readonly Node[]): GraphGro
         id: `nat/${name}`,
         kind: 'nat',
         lines: [`nat/${name}`, ...addressesOf(eni)],
+      })),
+      ...balancers.map((eni): GraphNode => ({
+        id: eni.thing,
+        kind: 'alb',
+        lines: [eni.thing, ...addressesOf(eni)],
       })),
       ...instances.shown.map(({ name, interfaces }): GraphNode => ({
         id: `instance/${name}`,

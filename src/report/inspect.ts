@@ -6,6 +6,7 @@ import { renderTarget } from '../aws/route-table.ts';
 import type { Vpc } from '../aws/vpc.ts';
 import { addressMappings, type Cloud } from '../cloud.ts';
 import { podReference } from '../k8s/pod.ts';
+import { balancerSections } from './balancer-sections.ts';
 import { gateSections } from './gate-sections.ts';
 import { renderSections, rowsAsJson, type Section } from './section.ts';
 import { serviceSections } from './service.ts';
@@ -34,6 +35,7 @@ function labSections(cloud: Cloud): Section[] {
     ]),
     ...clusterSections(cloud),
     ...serviceSections(cloud),
+    ...balancerSections(cloud),
   ];
 }
 

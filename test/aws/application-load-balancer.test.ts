@@ -60,6 +60,9 @@ t.test('a matcher is a list of statuses and ranges', async (t) => {
 });
 
 t.test('a load balancer has a name of AWS, and an internal one says so', async (t) => {
-  t.match(loadBalancerDnsName('k8s-x', 'internet-facing'), /^k8s-x-\d+\.us-east-1\.elb\.amazonaws\.com$/);
+  t.match(
+    loadBalancerDnsName('k8s-x', 'internet-facing'),
+    /^k8s-x-\d+\.us-east-1\.elb\.amazonaws\.com$/,
+  );
   t.match(loadBalancerDnsName('k8s-x', 'internal'), /^internal-k8s-x-/);
 });

@@ -1,0 +1,262 @@
+/** Application Load Balancers on the real kernel (fidelity rows ALB-01 to ALB-06, ALB-09 to ALB-11, ALB-13, DNS-02, DNS-03). */
+
+import t from 'tap';
+
+import { renderDrift } from '../../src/report/drift.ts';
+import { renderGroups } from '../../src/report/probes.ts';
+import { edit, type TestLab, withLab } from '../support/with-lab.ts';
+
+t.jobs = 2;
+
+const LAB = `
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    internetGateway: igw
+    subnets:
+      public-1: { cidr: 10.0.1.0/24, az: az-1, routeTable: public }
+      public-2: { cidr: 10.0.2.0/24, az: az-2, routeTable: public }
+      one: { cidr: 10.0.3.0/24, az: az-1 }
+      two: { cidr: 10.0.4.0/24, az: az-2 }
+    routeTables: { public: { routes: [{ destination: 0.0.0.0/0, target: igw }] } }
+    instances: { bastion: { subnet: public-1, address: 10.0.1.20, elasticIp: 203.0.113.20 } }
+cluster:
+  vpc: main
+  addons: { coredns: false }
+  nodes:
+    node-1: { subnet: one, address: 10.0.3.10 }
+    node-2: { subnet: two, address: 10.0.4.10 }
+  pins:
+    pod/web-1: { node: node-1, address: 10.0.3.50 }
+    pod/web-2: { node: node-2, address: 10.0.4.50 }
+    pod/broken: { node: node-1 }
+    pod/sick: { node: node-2 }
+internet: { user: { address: 198.51.100.10 } }
+`;
+
+const pod = (name: string, app: string, annotations = ''): string => `
+apiVersion: v1
+kind: Pod
+metadata: { name: ${name}, labels: { app: ${app} }, annotations: {${annotations}} }
+spec: { containers: [{ name: main, ports: [{ containerPort: 8080 }] }] }
+---
+`;
+const service = (name: string, more = ''): string => `
+apiVersion: v1
+kind: Service
+metadata: { name: ${name} }
+spec: { ${more}selector: { app: ${name} }, ports: [{ port: 80, targetPort: 8080 }] }
+---
+`;
+const ingress = (
+  name: string,
+  annotations: string,
+  paths: readonly string[],
+  host = '',
+): string => `
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: ${name}
+  annotations:
+    alb.ingress.kubernetes.io/scheme: internet-facing
+    alb.ingress.kubernetes.io/healthcheck-interval-seconds: '5'
+    alb.ingress.kubernetes.io/healthcheck-timeout-seconds: '2'
+${annotations}
+spec:
+  ingressClassName: alb
+  rules:
+    - ${host === '' ? '' : `host: ${host}\n      `}http:
+        paths:
+${paths
+  .map((one) => {
+    const [path, type, backend] = one.split(' ');
+    return `          - { path: ${path ?? ''}, pathType: ${type ?? ''}, backend: { service: { name: ${backend ?? ''}, port: { number: 80 } } } }`;
+  })
+  .join('\n')}
+---
+`;
+
+const PATHS = [
+  '/ Prefix web',
+  '/foo Prefix web',
+  '/foo Exact api',
+  '/empty Exact empty',
+  '/broken Exact broken',
+  '/sick Exact sick',
+];
+const MANIFESTS = [
+  pod('web-1', 'web'),
+  pod('web-2', 'web'),
+  pod('api', 'api'),
+  pod('broken', 'broken', 'hoplab.io/fails: "true"'),
+  pod('sick', 'sick', 'hoplab.io/status: "500"'),
+  service('web'),
+  service('api', 'type: NodePort, '),
+  service('empty'),
+  service('broken'),
+  service('sick'),
+  ingress('front', '    alb.ingress.kubernetes.io/target-type: ip', PATHS, 'app.example'),
+  ingress('ports', '', ['/ Prefix api'], 'ports.example'),
+].join('');
+
+const PROBES = `
+probes:
+  ALB-02-root: { from: internet/user, http: "http://app.example/", expect: { status: 200 } }
+  ALB-02-prefix: { from: internet/user, http: "http://app.example/foo/bar", expect: { status: 200 } }
+  ALB-02-exact-first: { from: internet/user, http: "http://app.example/foo", expect: { status: 200, answeredBy: pod/api } }
+  ALB-02-no-host: { from: instance/bastion, http: "alb/front/az-2:80/", expect: { status: 404 } }
+  ALB-03-instance: { from: internet/user, http: "http://ports.example/", expect: { status: 200, answeredBy: pod/api } }
+  ALB-04-no-targets: { from: internet/user, http: "http://app.example/empty", expect: { status: 503 } }
+  ALB-05-fail-open: { from: internet/user, http: "http://app.example/sick", expect: { status: 500 } }
+  ALB-06-reset: { from: internet/user, http: "http://app.example/broken", expect: { status: 502 } }
+  ALB-10-round-robin: { from: instance/bastion, http: "http://app.example/", samples: 60, expect: { spread: even } }
+  ALB-13-past-it: { from: instance/bastion, tcp: "pod/web-1:8080", expect: { verdict: timeout, blockedBy: sg/eks-cluster-sg } }
+  no-listener: { from: instance/bastion, tcp: "alb/front/az-1:81", expect: { verdict: timeout } }
+`;
+
+async function differing(lab: TestLab): Promise<string> {
+  const groups = await lab.probe();
+  return renderGroups(
+    groups.map((group) => ({
+      ...group,
+      results: group.results.filter((one) => one.differences.length > 0),
+    })),
+  );
+}
+
+t.test('ALB-02 to ALB-13 by packets: whom each rule leads to, and what comes back', async (t) => {
+  await withLab(t, { lab: LAB + PROBES, manifests: MANIFESTS }, async (lab) => {
+    t.equal(renderDrift((await lab.verify()).drift, true), '');
+    t.equal(await differing(lab), '');
+  });
+});
+
+t.test('ALB-01 the target sees the load balancer, and the client in a header', async (t) => {
+  await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+    const nodes = lab.lab.cloud.loadBalancers[0]?.nodes ?? [];
+    const own = nodes.map(({ eni }) => String(eni.addresses[0].address));
+    const ask = async (words: string): Promise<Record<string, string>> =>
+      JSON.parse(
+        await lab.out('internet/user', `curl -s -m 2 ${words} http://app.example/`),
+      ) as Record<string, string>;
+    const plain = await ask('');
+    t.ok(own.includes(plain['client'] ?? ''), 'one of its nodes');
+    t.match(plain, {
+      xForwardedFor: '198.51.100.10',
+      xForwardedProto: 'http',
+      xForwardedPort: '80',
+    });
+    const forged = await ask("-H 'X-Forwarded-For: 1.2.3.4' -H 'Host: APP.example'");
+    t.equal(
+      forged['xForwardedFor'],
+      '1.2.3.4, 198.51.100.10',
+      'what the client says of itself stays in front',
+    );
+    t.equal(forged['host'], 'app.example');
+    const seen = await lab.capture(
+      'node/node-1',
+      { link: 'eth0', filter: 'tcp port 8080 and dst 10.0.3.50', until: /Flags \[S\]/ },
+      () => ask(''),
+    );
+    t.match(seen, new RegExp(`(${own.join('|')}).* > 10\\.0\\.3\\.50\\.8080: Flags \\[S\\]`));
+    t.equal(
+      (
+        await lab.in(
+          'internet/user',
+          'curl -s -o /dev/null -w "%{http_code}" -X TRACE http://app.example/',
+        )
+      ).stdout,
+      '405',
+    );
+  });
+});
+
+t.test('ALB-06 a target that nobody lets through: 504 after ten seconds', async (t) => {
+  const closed = edit(
+    LAB,
+    '    instances:',
+    '    networkAcls: { shut: { ingress: { "100": { action: allow, protocol: tcp, ports: 10250 } }, egress: { "100": { action: allow } } } }\n    instances:',
+  )
+    .replace(
+      'one: { cidr: 10.0.3.0/24, az: az-1 }',
+      'one: { cidr: 10.0.3.0/24, az: az-1, networkAcl: shut }',
+    )
+    .replace(
+      'two: { cidr: 10.0.4.0/24, az: az-2 }',
+      'two: { cidr: 10.0.4.0/24, az: az-2, networkAcl: shut }',
+    );
+  await withLab(t, { lab: closed, manifests: MANIFESTS }, async (lab) => {
+    const said = await lab.out(
+      'internet/user',
+      'curl -s -o /dev/null -m 14 -w "%{http_code} %{time_total}" http://app.example/',
+    );
+    const [status = '', seconds = ''] = said.split(' ');
+    t.equal(status, '504');
+    t.ok(Number(seconds) >= 9.5, seconds);
+  });
+});
+
+t.test('ALB-11 a sticky client stays, and goes when its pod does', async (t) => {
+  const sticky = edit(
+    MANIFESTS,
+    'alb.ingress.kubernetes.io/target-type: ip',
+    'alb.ingress.kubernetes.io/target-type: ip\n    alb.ingress.kubernetes.io/target-group-attributes: stickiness.enabled=true',
+  );
+  await withLab(t, { lab: LAB, manifests: sticky }, async (lab) => {
+    const jar = '-c /run/hoplab/jar -b /run/hoplab/jar';
+    const ask = async (options: string): Promise<string> =>
+      (
+        JSON.parse(
+          await lab.out('internet/user', `curl -s -m 2 ${options} http://app.example/`),
+        ) as { pod: string }
+      ).pod;
+    const first = await ask(jar);
+    const again = [];
+    for (let count = 0; count < 6; count += 1) again.push(await ask(jar));
+    t.strictSame([...new Set(again)], [first]);
+    const others = [];
+    for (let count = 0; count < 6; count += 1) others.push(await ask(''));
+    t.strictSame([...new Set(others)].sort(), ['web-1', 'web-2'], 'who has no cookie goes round');
+    await lab.change(
+      LAB,
+      edit(sticky, `name: ${first}, labels: { app: web }`, `name: ${first}, labels: { app: gone }`),
+    );
+    t.not(await ask(jar), first);
+  });
+});
+
+t.test(
+  'DNS-03 the name has an address of each zone, and a host of an Ingress is an alias',
+  async (t) => {
+    await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+      const balancer = lab.lab.cloud.loadBalancers.find(({ name }) => name === 'front');
+      const dig = async (where: string, name: string): Promise<string[]> =>
+        (await lab.out(where, `dig +short ${name}`)).split('\n').sort();
+      const all = await dig('internet/user', balancer?.dnsName ?? '');
+      t.equal(all.length, 2);
+      t.match(all, [/^203\.0\.113\./, /^203\.0\.113\./]);
+      t.strictSame(await dig('internet/user', 'app.example'), all);
+      t.strictSame(await dig('instance/bastion', 'app.example'), all, 'inside it is public, too');
+      t.match(
+        await lab.out('internet/user', 'dig app.example'),
+        /^app\.example\.\s+\d+\s+IN\s+A/m,
+        'an A, no CNAME',
+      );
+      await lab.change(LAB, MANIFESTS.replaceAll('scheme: internet-facing', 'scheme: internal'));
+      t.match(
+        await dig('internet/user', 'app.example'),
+        [/^10\.0\.3\./, /^10\.0\.4\./],
+        'an internal one has private addresses, for everybody',
+      );
+      t.equal((await lab.in('internet/user', 'curl -s -m 1 http://app.example/')).exitCode, 28);
+      t.equal(
+        await lab.out(
+          'instance/bastion',
+          "curl -s -o /dev/null -m 2 -w '%{http_code}' http://app.example/",
+        ),
+        '200',
+      );
+    });
+  },
+);
