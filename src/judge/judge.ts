@@ -346,7 +346,11 @@ function throughBalancer(
   };
   switch (second.verdict) {
     case 'allowed':
-      return { ...joined, status: second.status ?? 200, answeredBy: second.answeredBy };
+      return {
+        ...joined,
+        ...(second.status === undefined ? {} : { status: second.status }),
+        answeredBy: second.answeredBy,
+      };
     case 'refused':
     case 'reset':
       return { ...joined, status: 502, answeredBy: reference, by: second.by ?? target.who };
@@ -446,7 +450,11 @@ function answerOf(cloud: Cloud, place: Place, question: Question, request: Trave
     return { verdict: 'reset', code: 'SERVER_FAILS', by, because, at };
   }
   const isHttp = question.http === true;
-  return { ...reachable, by, ...(isHttp ? { status: listener.status } : {}) };
+  return {
+    ...reachable,
+    by,
+    ...(isHttp && listener.status !== undefined ? { status: listener.status } : {}),
+  };
 }
 
 function judgement(

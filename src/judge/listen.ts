@@ -11,8 +11,8 @@ export interface Listener {
   /** Who answers: the place itself, or a pod that shares its node's namespace. */
   readonly reference: string;
   readonly fails: boolean;
-  /** Of its answers to HTTP. */
-  readonly status: number;
+  /** Of its answers to HTTP; undefined where that hangs on what is asked for. */
+  readonly status: number | undefined;
   /** It answers DNS alone. */
   readonly isDnsServer: boolean;
 }
@@ -31,7 +31,7 @@ export function findListener(
   }
   const isPlain = [...plainPorts(cloud, place), ...nodeServices(cloud, place)].includes(port);
   return protocol === 'tcp' && isPlain
-    ? { reference: place.reference, fails: false, status: 200, isDnsServer: false }
+    ? { reference: place.reference, fails: false, status: statusOf(place), isDnsServer: false }
     : undefined;
 }
 
@@ -84,6 +84,12 @@ export function plainPorts(cloud: Cloud, place: Place): readonly number[] {
   if (place.kind === 'alb') return place.balancer.listeners.map(({ port }) => port);
   if (place.kind === 'node') return healthCheckPorts(cloud);
   return place.kind === 'host' ? place.host.ports : [];
+}
+
+/** Our own servers answer whatever is asked for; the API server and the nodes have pages. */
+function statusOf(place: Place): number | undefined {
+  if (place.kind === 'host') return place.host.isSystem === true ? undefined : 200;
+  return place.kind === 'instance' && place.reference.startsWith('instance/') ? 200 : undefined;
 }
 
 /** What every node serves; nobody's lab is about that, so that nothing else speaks of it. */
