@@ -190,6 +190,7 @@ function renderFixed(action: Extract<RuleAction, { kind: 'fixed' }>): string {
 
 function location(pattern: string): string {
   return pattern
+    .replace('/#{path}?#{query}', '%[pathq]')
     .replaceAll('#{host}', '%[var(txn.host)]')
     .replaceAll('#{path}', '%[path,regsub(^/,)]')
     .replaceAll('#{query}', '%[query]');
@@ -236,6 +237,7 @@ function renderBackend(
     `rise ${healthyThreshold}`,
     `fall ${unhealthyThreshold}`,
     ...(port === undefined ? [] : [`port ${port}`]),
+    ...(group.slowStartSeconds === 0 ? [] : [`slowstart ${group.slowStartSeconds}s`]),
   ].join(' ');
   return [
     `backend ${netns}:${name}`,

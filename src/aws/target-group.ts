@@ -35,5 +35,7 @@ export interface TargetGroup {
   readonly algorithm: 'round_robin' | 'least_outstanding_requests';
   /** How long the cookie lasts; undefined without stickiness. */
   readonly stickinessSeconds: number | undefined;
+  /** In which a target that has come back gets more and more; 0 for none. */
+  readonly slowStartSeconds: number;
   readonly targets: readonly Target[];
 }

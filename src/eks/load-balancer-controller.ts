@@ -6,8 +6,9 @@
  * makes two: one that lets the world in at the listeners, one that the nodes let in.
  *
  * @fidelity same - defaults, names, order of rules (Exact, then the longest Prefix, then ImplementationSpecific), subnets by
- *   role tags or else by their routes, fixed 404 and 503; simplified - the nodes' group lets the load balancer in on all TCP
- *   ports; Ingresses are made true before the lab is up, not while it is
+ *   their routes (as where none bears a role tag), fixed 404 and 503; simplified - the nodes' group lets it in on all TCP
+ *   ports; Ingresses are made true before the lab is up, not while it is; conditions beside host and path, and weights, are
+ *   not built
  * @see https://kubernetes-sigs.github.io/aws-load-balancer-controller/ guide/ingress, deploy/subnet_discovery
  * @see aws-load-balancer-controller@225f4456 pkg/ingress/model_build_listener_rules.go
  */
@@ -217,7 +218,11 @@ function redirectToTls(port: number, { at }: IngressSpec): ListenerRule {
     priority: 1,
     hosts: [],
     paths: [],
-    action: { kind: 'redirect', status: 301, location: `https://#{host}${target}/#{path}` },
+    action: {
+      kind: 'redirect',
+      status: 301,
+      location: `https://#{host}${target}/#{path}?#{query}`,
+    },
     at,
   };
 }
@@ -270,7 +275,14 @@ function rulesOf(
   needs: BalancerNeeds,
   diagnostics: Diagnostics,
 ): Omit<ListenerRule, 'priority'>[] {
-  const { ingress } = member;
+  const { ingress, settings } = member;
+  for (const name of settings.conditions.keys()) {
+    diagnostics.warning(
+      'alb-without-effect',
+      settings.at(`conditions.${name}`),
+      `the conditions of "${name}" have no effect in Hoplab: rules look at host and path alone`,
+    );
+  }
   const rules = ingress.rules.flatMap(({ host, paths }) =>
     [...paths].sort(comparePaths).map((one) => ({
       hosts: host === undefined ? [] : [host],
@@ -318,7 +330,7 @@ function actionOf(
       const { protocol, host, port, path, query, statusCode: status } = action;
       const scheme = protocol.includes('#') ? 'http' : protocol.toLowerCase();
       const isUsual = port.includes('#') || port === (scheme === 'https' ? '443' : '80');
-      const location = `${scheme}://${host}${isUsual ? '' : `:${port}`}${path}${query === '#{query}' || query === '' ? '' : `?${query}`}`;
+      const location = `${scheme}://${host}${isUsual ? '' : `:${port}`}${path}${query === '' ? '' : `?${query}`}`;
       return { kind: 'redirect', status, location };
     }
     if (action !== undefined) {
@@ -422,6 +434,7 @@ function targetGroupOf(
     },
     algorithm: settings.algorithm,
     stickinessSeconds: settings.stickinessSeconds,
+    slowStartSeconds: settings.slowStartSeconds,
     targets,
   };
 }

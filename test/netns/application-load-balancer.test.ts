@@ -197,6 +197,32 @@ t.test('ALB-06 a target that nobody lets through: 504 after ten seconds', async 
   });
 });
 
+t.test('HTTPS has a certificate of the cluster, and HTTP leads there', async (t) => {
+  const tls = edit(
+    MANIFESTS,
+    'alb.ingress.kubernetes.io/target-type: ip',
+    `alb.ingress.kubernetes.io/target-type: ip
+    alb.ingress.kubernetes.io/certificate-arn: arn:aws:acm:us-east-1:123456789012:certificate/12345678-1234-1234-1234-123456789012
+    alb.ingress.kubernetes.io/listen-ports: '[{"HTTP": 80}, {"HTTPS": 443}]'
+    alb.ingress.kubernetes.io/ssl-redirect: '443'`,
+  );
+  await withLab(t, { lab: LAB, manifests: tls }, async (lab) => {
+    const head = await lab.out('internet/user', "curl -si 'http://app.example/a?b=c'");
+    t.match(head, /^HTTP\/1\.1 301 /);
+    t.match(head, /location: https:\/\/app\.example\/a\?b=c\r?\n/i);
+    const ca = '--cacert /var/run/secrets/kubernetes.io/serviceaccount/ca.crt';
+    const answer = JSON.parse(
+      await lab.out('internet/user', `curl -s ${ca} https://app.example/`),
+    ) as unknown;
+    t.match(answer, { xForwardedProto: 'https', xForwardedPort: '443' });
+    t.equal(
+      (await lab.in('internet/user', 'curl -s -m 2 https://app.example/')).exitCode,
+      60,
+      'nobody else trusts it',
+    );
+  });
+});
+
 t.test('ALB-11 a sticky client stays, and goes when its pod does', async (t) => {
   const sticky = edit(
     MANIFESTS,
