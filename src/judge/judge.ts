@@ -344,6 +344,8 @@ function throughBalancer(
     at,
     sourceSeen: second.sourceSeen,
   };
+  // Where no connection is opened, nothing of the request goes on.
+  const notOpened = { path: first.path, answeredBy: reference, sourceSeen: first.sourceSeen };
   switch (second.verdict) {
     case 'allowed':
       return {
@@ -351,14 +353,15 @@ function throughBalancer(
         ...(second.status === undefined ? {} : { status: second.status }),
         answeredBy: second.answeredBy,
       };
-    case 'refused':
     case 'reset':
       return { ...joined, status: 502, answeredBy: reference, by: second.by ?? target.who };
+    case 'refused':
+      return { ...joined, ...notOpened, status: 502, by: second.by ?? target.who };
     case 'timeout':
     case 'unreachable':
     case 'too-big': {
       const { by = target.who, remedy } = second;
-      const more = { answeredBy: reference, by, ...(remedy === undefined ? {} : { remedy }) };
+      const more = { ...notOpened, by, ...(remedy === undefined ? {} : { remedy }) };
       return (question.waitMs ?? 0) > CONNECT_MS
         ? { ...joined, ...more, status: 504 }
         : { ...joined, ...more, verdict: 'timeout', code: second.code };

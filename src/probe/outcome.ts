@@ -15,6 +15,8 @@ export interface Outcome {
   readonly ttl?: number | undefined;
   /** Who answered each sample: how often. */
   readonly answers?: ReadonlyMap<string, number> | undefined;
+  /** How long each further sample took, the shortest first. */
+  readonly samplesMs?: readonly number[] | undefined;
   /** What a name leads to, and which names the server was asked for. */
   readonly addresses?: readonly Ipv4[] | undefined;
   readonly asked?: readonly string[] | undefined;
@@ -29,12 +31,14 @@ export interface ToolResult {
   readonly body: string;
   /** The bodies of the further samples, a line each; undefined where one is all. */
   readonly samples?: string | undefined;
+  /** How long each of them took, in seconds, a line each. */
+  readonly times?: string | undefined;
 }
 
 export function readOutcome(kind: RequestKind, result: ToolResult): Outcome {
   switch (kind) {
     case 'http':
-      return withSamples(readCurl(result), result.samples);
+      return withSamples(readCurl(result), result);
     case 'dns':
       return readDig(result);
     case 'ping':
@@ -59,7 +63,7 @@ function readCurl({ exitCode, out, err, body }: ToolResult): Outcome {
   return { verdict: /refused/i.test(said) ? 'refused' : 'unreachable', timeMs, said };
 }
 
-function withSamples(first: Outcome, samples: string | undefined): Outcome {
+function withSamples(first: Outcome, { samples, times = '' }: ToolResult): Outcome {
   if (samples === undefined) return first;
   const answers = new Map<string, number>();
   const count = (who: string | undefined): void => {
@@ -67,7 +71,12 @@ function withSamples(first: Outcome, samples: string | undefined): Outcome {
   };
   count(first.answeredBy);
   for (const line of samples.split('\n')) count(readAnswer(line).answeredBy);
-  return { ...first, answers };
+  const samplesMs = times
+    .split('\n')
+    .filter((line) => /^\d+\.\d+$/.test(line))
+    .map((line) => Number(line) * 1000)
+    .sort((a, b) => a - b);
+  return { ...first, answers, samplesMs };
 }
 
 /** @see dig(1): 9 is "no reply from server" */

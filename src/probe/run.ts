@@ -70,7 +70,9 @@ export async function runGroup(
       out: text(`${index}.out`),
       err: text(`${index}.err`),
       body: text(`${index}.body`),
-      samples: probe.samples === undefined ? undefined : text(`${index}.samples`),
+      ...(probe.samples === undefined
+        ? {}
+        : { samples: text(`${index}.samples`), times: text(`${index}.times`) }),
     });
     const evidence = readEvidence(cloud, marks, captures, drops, ask);
     const chosen = request.destinations.find((one) => one === evidence.first?.destination);

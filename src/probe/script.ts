@@ -30,8 +30,8 @@ const ANSWER_SECONDS = 3;
  * comes, and only silence that is expected has to be waited for each time.
  */
 export const PATIENCE_MS = 2000;
-/** Of a probe's samples so many are under way at once. */
-const PARALLEL = 40;
+/** Of a probe's samples so many are under way at once: few, because how long each takes is shown. */
+const PARALLEL = 8;
 /** A capture hands a packet on at once, but tcpdump must get its turn before it is ended. */
 const SETTLE_SECONDS = 0.02;
 
@@ -113,7 +113,7 @@ function renderAsk(ask: Ask, index: number): string {
       const one = `${inside} curl -sS${trust(request)} -H 'X-Hoplab: ${token}' -o ${index}.body -w '%{json}' ${limits} --local-port ${ports.from}-${ports.to} '${request.text}'`;
       if (samplePorts === undefined) return one;
       const config = renderSampleConfig(request, samplePorts, seconds);
-      const others = `${config} | ${inside} curl -s -Z --parallel-max ${PARALLEL} -K - >${index}.samples 2>/dev/null`;
+      const others = `${config} | ${inside} curl -s -Z --parallel-max ${PARALLEL} -K - >${index}.samples 2>${index}.times`;
       return `{ ${one}; code=$?; ${others}; (exit $code); }`;
     }
     case 'tcp':
@@ -145,6 +145,7 @@ export function renderSampleConfig(
   const options = [
     `url = "${text}"`,
     'header = "Connection: close"',
+    'write-out = "%{stderr}%{time_total}\\n"',
     `connect-timeout = ${seconds}`,
     `max-time = ${seconds + ANSWER_SECONDS}`,
     ...(isTls({ text }) ? [`cacert = "/var${CA_CERTIFICATE}"`] : []),

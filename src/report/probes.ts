@@ -80,16 +80,24 @@ function withNotes(
 
 /** What has no column: who denied it, who answered how often, by which names it was asked for. */
 function notes(result: ProbeResult, style: Style): string[] {
-  const { answers, asked, addresses } = result.outcome;
+  const { answers, samplesMs = [], asked, addresses } = result.outcome;
   const said = (what: string, text: string): string => `   ${style.dim(what)} ${text}`;
   return [
     ...deniedLines(result, style),
     ...(answers === undefined ? [] : [said('answered by', renderSpread(answers))]),
+    ...(samplesMs.length === 0 ? [] : [said('in', renderSpan(samplesMs))]),
     ...(asked === undefined || asked.length === 0 ? [] : [said('asked for', asked.join(', '))]),
     ...(addresses === undefined || addresses.length === 0
       ? []
       : [said('leads to', addresses.join(', '))]),
   ];
+}
+
+/** The middle one, and what nine of ten are between. */
+function renderSpan(sorted: readonly number[]): string {
+  const at = (share: number): string =>
+    (sorted[Math.min(sorted.length - 1, Math.floor(share * sorted.length))] ?? 0).toFixed(1);
+  return `${at(0.5)} ms, 9 of 10 in ${at(0.05)} to ${at(0.95)} ms`;
 }
 
 function deniedLines(result: ProbeResult, style: Style): string[] {

@@ -10,6 +10,7 @@ const config = (text: string, from: number, to: number): string =>
 t.test('each sample has a connection and a source port of its own', async (t) => {
   const sample = (port: number): string => `url = "http://172.20.0.50/a%20b?c"
 header = "Connection: close"
+write-out = "%{stderr}%{time_total}\\n"
 connect-timeout = 0.3
 max-time = 3.3
 local-port = ${port}
