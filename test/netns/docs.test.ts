@@ -43,6 +43,9 @@ const FILES = [
   ...builtInLabs().map((name) => join(LABS, name, 'README.md')),
 ];
 
+// Most of what is shown waits for packets. Each file has a state of its own.
+t.jobs = 2;
+
 for (const file of FILES) {
   const name = relative(PROJECT, file);
   // The lab of the directory, else the one that the README begins with. Experiments are no traffic: they change the lab.
