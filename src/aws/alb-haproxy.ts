@@ -22,6 +22,7 @@ import type {
   RuleAction,
 } from './application-load-balancer.ts';
 import { NOTHING_FITS } from './application-load-balancer.ts';
+import { conditionAcls, quoted, wildcards } from './rule-condition.ts';
 import type { TargetGroup } from './target-group.ts';
 
 const CONFIG = '/run/hoplab/alb.cfg';
@@ -127,16 +128,16 @@ function renderRule(rule: ListenerRule, index: number): string[] {
   const host = `host${index}`;
   const path = `path${index}`;
   const lines = [
-    ...rule.hosts.map((name) =>
-      name.startsWith('*.')
-        ? `    acl ${host} var(txn.host) -m end -i ${name.slice(1)}`
-        : `    acl ${host} var(txn.host) -m str -i ${name}`,
-    ),
+    ...rule.hosts.map((name) => `    acl ${host} var(txn.host) ${hostMatch(name)}`),
     ...rule.paths.flatMap((one) => pathAcls(one).map((match) => `    acl ${path} ${match}`)),
+    ...rule.conditions.flatMap((one, number) =>
+      conditionAcls(one).map((match) => `    acl more${index}.${number} ${match}`),
+    ),
   ];
   const conditions = [
     ...(rule.hosts.length === 0 ? [] : [host]),
     ...(rule.paths.length === 0 ? [] : [path]),
+    ...rule.conditions.map((_, number) => `more${index}.${number}`),
   ];
   const when = conditions.length === 0 ? '' : ` if ${conditions.join(' ')}`;
   return [
@@ -196,7 +197,16 @@ function location(pattern: string): string {
     .replaceAll('#{query}', '%[query]');
 }
 
+function hostMatch(name: string): string {
+  if (!/[*?]/.test(name)) return `-m str -i ${name}`;
+  const domain = /^\*(?<end>\.[^*?]+)$/.exec(name)?.groups?.['end'];
+  return domain === undefined
+    ? `-m reg -i ${quoted(`^${wildcards(name)}$`)}`
+    : `-m end -i ${domain}`;
+}
+
 function pathAcls({ kind, path }: PathCondition): string[] {
+  if (kind === 'pattern') return [`path -m reg ${quoted(`^${wildcards(path)}$`)}`];
   const base = path.replace(/\/$/, '');
   if (kind === 'exact') return [`path -m str ${path}`];
   if (kind === 'prefix') {

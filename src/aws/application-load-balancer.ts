@@ -20,6 +20,12 @@ import type { NameRecord } from '../kernel/name-server.ts';
 import { hostNetns } from '../kernel/netns.ts';
 import { hostSysctls } from '../kernel/sysctl.ts';
 import { type NetworkInterface, planPrimaryLink } from './network-interface.ts';
+import {
+  fitsCondition,
+  type RuleCondition,
+  type RuleRequest,
+  wildcards,
+} from './rule-condition.ts';
 import type { TargetGroup } from './target-group.ts';
 
 export interface LoadBalancerNode {
@@ -29,7 +35,8 @@ export interface LoadBalancerNode {
 }
 
 export interface PathCondition {
-  readonly kind: 'exact' | 'prefix' | 'any';
+  /** In a pattern `*` stands for any text, `?` for any character. */
+  readonly kind: 'exact' | 'prefix' | 'any' | 'pattern';
   readonly path: string;
 }
 
@@ -51,10 +58,12 @@ export type RuleAction =
 export interface ListenerRule {
   /** The lowest is looked at first. */
   readonly priority: number;
-  /** Any of them; none: every host. `*.example.com` stands for one more label or several. */
+  /** Any of them; none: every host. `*` stands for any text, so in `*.example.com` for one label or several; `?` for any character. */
   readonly hosts: readonly string[];
   /** Any of them; none: every path. */
   readonly paths: readonly PathCondition[];
+  /** All of them, beside host and path. */
+  readonly conditions: readonly RuleCondition[];
   readonly action: RuleAction;
   readonly at: SourceRef;
 }
@@ -106,27 +115,25 @@ export function loadBalancerRecords({ names, nodes }: LoadBalancer): NameRecord[
 }
 
 /** The rule that a request meets; undefined where none fits. */
-export function fittingRule(
-  { rules }: Listener,
-  request: { readonly host: string; readonly path: string },
-): ListenerRule | undefined {
+export function fittingRule({ rules }: Listener, request: RuleRequest): ListenerRule | undefined {
   const host = request.host.toLowerCase();
   return [...rules]
     .sort((a, b) => a.priority - b.priority)
     .find(
-      ({ hosts, paths }) =>
+      ({ hosts, paths, conditions }) =>
         (hosts.length === 0 || hosts.some((one) => fitsHost(one, host))) &&
-        (paths.length === 0 || paths.some((one) => fitsPath(one, request.path))),
+        (paths.length === 0 || paths.some((one) => fitsPath(one, request.path))) &&
+        conditions.every((one) => fitsCondition(one, request)),
     );
 }
 
 function fitsHost(pattern: string, host: string): boolean {
-  const wanted = pattern.toLowerCase();
-  return wanted.startsWith('*.') ? host.endsWith(wanted.slice(1)) : host === wanted;
+  return new RegExp(`^${wildcards(pattern.toLowerCase())}$`).test(host);
 }
 
 /** A prefix is of whole elements: /foo is for /foo and /foo/x, not for /foobar. */
 function fitsPath({ kind, path }: PathCondition, asked: string): boolean {
+  if (kind === 'pattern') return new RegExp(`^${wildcards(path)}$`).test(asked);
   if (kind === 'exact') return asked === path;
   const base = path.replace(/\/$/, '');
   if (kind === 'prefix')

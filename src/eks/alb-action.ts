@@ -10,7 +10,8 @@
  * @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/rule-action-types.html
  */
 
-import { type Cidr, parseCidr } from '../base/ip.ts';
+import type { RuleCondition } from '../aws/rule-condition.ts';
+import { parseCidr } from '../base/ip.ts';
 import { AlbJson, complete } from './alb-json.ts';
 import { type AlbAnnotations, parseInteger } from './alb-value.ts';
 
@@ -46,17 +47,11 @@ interface AlbForwardTarget {
   readonly weight: number;
 }
 
-/** One of the values is enough. In hosts, paths, headers and queries `*` stands for any text, `?` for any character. */
+/** One of the values is enough; hosts and paths are more of the rule's own. In both `*` stands for any text, `?` for any character. */
 export type AlbCondition =
-  | { readonly field: 'host-header' | 'path-pattern'; readonly values: readonly string[] }
-  | { readonly field: 'http-header'; readonly header: string; readonly values: readonly string[] }
-  | { readonly field: 'http-request-method'; readonly values: readonly string[] }
-  | {
-      readonly field: 'query-string';
-      /** Without a key, a value alone. */
-      readonly values: readonly { readonly key: string | undefined; readonly value: string }[];
-    }
-  | { readonly field: 'source-ip'; readonly values: readonly Cidr[] };
+  | { readonly field: 'host-header'; readonly values: readonly string[] }
+  | { readonly field: 'path-pattern'; readonly values: readonly string[] }
+  | RuleCondition;
 
 const STICKINESS_SECONDS = 604_800;
 const MOST_TARGET_GROUPS = 5;

@@ -7,8 +7,7 @@
  *
  * @fidelity same - defaults, names, order of rules (Exact, then the longest Prefix, then ImplementationSpecific), subnets by
  *   their routes (as where none bears a role tag), fixed 404 and 503; simplified - the nodes' group lets it in on all TCP
- *   ports; Ingresses are made true before the lab is up, not while it is; conditions beside host and path, and weights, are
- *   not built
+ *   ports; Ingresses are made true before the lab is up, not while it is; weights are not built
  * @see https://kubernetes-sigs.github.io/aws-load-balancer-controller/ guide/ingress, deploy/subnet_discovery
  * @see aws-load-balancer-controller@225f4456 pkg/ingress/model_build_listener_rules.go
  */
@@ -22,6 +21,7 @@ import {
 } from '../aws/application-load-balancer.ts';
 import { networkInterface } from '../aws/network-interface.ts';
 import { resolveGroupsOfEni, type SecurityGroupSpec } from '../aws/security-group.ts';
+import type { RuleCondition } from '../aws/rule-condition.ts';
 import type { AddressSources, Subnet } from '../aws/subnet.ts';
 import type { Target, TargetGroup } from '../aws/target-group.ts';
 import type { VpcGround } from '../aws/vpc.ts';
@@ -218,6 +218,7 @@ function redirectToTls(port: number, { at }: IngressSpec): ListenerRule {
     priority: 1,
     hosts: [],
     paths: [],
+    conditions: [],
     action: {
       kind: 'redirect',
       status: 301,
@@ -276,17 +277,9 @@ function rulesOf(
   diagnostics: Diagnostics,
 ): Omit<ListenerRule, 'priority'>[] {
   const { ingress, settings } = member;
-  for (const name of settings.conditions.keys()) {
-    diagnostics.warning(
-      'alb-without-effect',
-      settings.at(`conditions.${name}`),
-      `the conditions of "${name}" have no effect in Hoplab: rules look at host and path alone`,
-    );
-  }
   const rules = ingress.rules.flatMap(({ host, paths }) =>
     [...paths].sort(comparePaths).map((one) => ({
-      hosts: host === undefined ? [] : [host],
-      paths: conditionsOf(one),
+      ...conditionsOf(settings, host, one),
       action: actionOf(member, servicesSay, one.backend, needs, diagnostics),
       at: one.where.at('path'),
     })),
@@ -294,7 +287,8 @@ function rulesOf(
   const { defaultBackend } = ingress;
   if (defaultBackend === undefined) return rules;
   const action = actionOf(member, servicesSay, defaultBackend, needs, diagnostics);
-  return [...rules, { hosts: [], paths: [], action, at: defaultBackend.where.at() }];
+  const bare = { hosts: [], paths: [], conditions: [] };
+  return [...rules, { ...bare, action, at: defaultBackend.where.at() }];
 }
 
 const PATH_ORDER = { Exact: 0, Prefix: 1, ImplementationSpecific: 2 } as const;
@@ -306,10 +300,23 @@ function comparePaths(a: IngressPath, b: IngressPath): number {
   return b.path.length - a.path.length;
 }
 
-function conditionsOf({ path, pathType }: IngressPath): PathCondition[] {
-  if (path === '') return [];
+/** Further hosts and paths are as good as the rule's own. @see model_build_listener_rules.go buildRuleConditions */
+function conditionsOf(
+  { conditions: written }: AlbSettings,
+  host: string | undefined,
+  { path, pathType, backend }: IngressPath,
+): Pick<ListenerRule, 'hosts' | 'paths' | 'conditions'> {
   const kind = { Exact: 'exact', Prefix: 'prefix', ImplementationSpecific: 'any' } as const;
-  return [{ kind: kind[pathType], path }];
+  const hosts = host === undefined ? [] : [host];
+  const paths: PathCondition[] = path === '' ? [] : [{ kind: kind[pathType], path }];
+  const conditions: RuleCondition[] = [];
+  for (const one of written.get(backend.service) ?? []) {
+    if (one.field === 'host-header') hosts.push(...one.values);
+    else if (one.field === 'path-pattern') {
+      paths.push(...one.values.map((value) => ({ kind: 'pattern' as const, path: value })));
+    } else conditions.push(one);
+  }
+  return { hosts, paths, conditions };
 }
 
 /** Reports `ingress-backend`. */

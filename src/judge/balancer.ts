@@ -6,6 +6,7 @@
  */
 
 import { fittingRule, type LoadBalancer, NOTHING_FITS } from '../aws/application-load-balancer.ts';
+import type { RuleRequest } from '../aws/rule-condition.ts';
 import type { HealthCheck, Target, TargetGroup } from '../aws/target-group.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
 
@@ -29,7 +30,7 @@ export type Choice =
 export function chooseTargets(
   balancer: LoadBalancer,
   reference: string,
-  request: { readonly port: number; readonly host: string; readonly path: string },
+  request: RuleRequest & { readonly port: number },
   isWell: (target: Target, check: HealthCheck) => boolean,
 ): Choice | undefined {
   const listener = balancer.listeners.find(({ port }) => port === request.port);

@@ -49,9 +49,18 @@ export interface Question {
   /** The request is a DNS message. */
   readonly isDns?: boolean;
   /** What of a URL a load balancer's rules look at. */
-  readonly url?: { readonly host: string; readonly path: string };
+  readonly url?: AskedUrl;
   /** How long the sender waits for the whole answer. */
   readonly waitMs?: number;
+}
+
+/** What of an HTTP request a load balancer's rules look at. */
+export interface AskedUrl {
+  readonly host: string;
+  /** With its query. */
+  readonly path: string;
+  /** Beside those that curl sends of itself. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /** What Linux chooses a source port from that nobody asks for. @see ip(7) ip_local_port_range */
@@ -326,7 +335,18 @@ function throughBalancer(
     const seen = ask(target, check.port ?? target.port, new Picks([]));
     return seen.verdict === 'allowed' && isSuccess(seen.status ?? 200, check.successCodes);
   };
-  const choice = chooseTargets(balancer, reference, { port: question.port, host, path }, isWell);
+  const [bare = '/', ...query] = path.split('?');
+  const headers = headersOf(question.url?.headers);
+  const request = {
+    port: question.port,
+    host: headers.get('host')?.replace(/:\d+$/, '') ?? host,
+    path: bare,
+    query: query.join('?'),
+    method: 'GET',
+    headers,
+    source: first.sourceSeen ?? known(question.from.address, question.from.reference),
+  };
+  const choice = chooseTargets(balancer, reference, request, isWell);
   if (choice === undefined) return first;
   const { because, at } = choice;
   if (choice.kind === 'answer') {
@@ -367,6 +387,16 @@ function throughBalancer(
         : { ...joined, ...more, verdict: 'timeout', code: second.code };
     }
   }
+}
+
+/** Whichever version of curl asks. */
+const CURL_HEADERS = { accept: '*/*', 'user-agent': 'curl/' } as const;
+
+function headersOf(asked: Readonly<Record<string, string>> = {}): Map<string, string> {
+  const written = Object.entries(asked).map(
+    ([name, value]) => [name.toLowerCase(), value] as const,
+  );
+  return new Map([...Object.entries(CURL_HEADERS), ...written]);
 }
 
 /** Whoever can't send a packet on, or will not, tells the sender of it, which may end in a circle, too. */

@@ -78,6 +78,18 @@ export const ProbeSpec = z
     udp: z.string().describe('ADDRESS:PORT to send a datagram to').optional(),
     http: z.string().describe('A URL to get').optional(),
     dns: z.string().describe("A name to ask the sender's DNS server for").optional(),
+    headers: z
+      .record(
+        z.string().regex(/^[\w-]+$/, 'no name of a header'),
+        z
+          .string()
+          .regex(
+            /^[ !#-&(-[\]-~]*$/,
+            'no value of a header: printable, without quotes and backslashes',
+          ),
+      )
+      .describe('What the request says beside what curl says of itself (http only)')
+      .optional(),
     samples: z
       .int()
       .min(2)
@@ -103,11 +115,12 @@ export const ProbeSpec = z
       ),
   })
   .superRefine((probe, context) => {
-    if (probe.samples !== undefined && probe.http === undefined) {
+    for (const key of ['samples', 'headers'] as const) {
+      if (probe[key] === undefined || probe.http !== undefined) continue;
       context.addIssue({
         code: 'custom',
-        path: ['samples'],
-        message: 'samples are of http alone',
+        path: [key],
+        message: `${key} are of http alone`,
         params: { code: 'probe-request', hint: 'ask by http, or leave it out' },
       });
     }

@@ -3,6 +3,7 @@
 import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
 import { type Ipv4, parseIpv4 } from '../base/ip.ts';
 import { type Cloud, findService, findThing, type Thing } from '../cloud.ts';
+import type { AskedUrl } from '../judge/judge.ts';
 import { nameServerOf } from '../judge/name-server.ts';
 import type { Service } from '../k8s/cluster-services.ts';
 import { type ProbeSpec, REQUEST_KINDS, type RequestKind } from '../observe/probe-spec.ts';
@@ -23,7 +24,7 @@ export interface Request {
   /** The tool is given a name, and asks a DNS server first. */
   readonly isByName: boolean;
   /** What of a URL a load balancer looks at. */
-  readonly url?: { readonly host: string; readonly path: string };
+  readonly url?: AskedUrl;
 }
 
 /** How a target is written, of each kind. */
@@ -62,7 +63,12 @@ export function resolveRequest(
       ? parseName(text, from, cloud, where.at(kind), diagnostics)
       : parseTarget(kind, text, from, cloud, where.at(kind), diagnostics);
   if (from?.address === undefined || target === undefined) return undefined;
-  return { kind, from, fromAddress: from.address, ...target };
+  const { url } = target;
+  const asked =
+    url === undefined || probe.headers === undefined
+      ? {}
+      : { url: { ...url, headers: probe.headers } };
+  return { kind, from, fromAddress: from.address, ...target, ...asked };
 }
 
 function findEndpoint(

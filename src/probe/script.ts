@@ -110,9 +110,13 @@ function renderAsk(ask: Ask, index: number): string {
       return `${inside} dig +search +showsearch +tries=1 +time=${Math.ceil(seconds)} -p ${request.port} '${request.text}'`;
     case 'http': {
       // By this a request is known again in what a load balancer sends on.
-      const one = `${inside} curl -sS${trust(request)} -H 'X-Hoplab: ${token}' -o ${index}.body -w '%{json}' ${limits} --local-port ${ports.from}-${ports.to} '${request.text}'`;
+      const one = `${inside} curl -sS${trust(request)} -H 'X-Hoplab: ${token}'${headerOptions(probe)} -o ${index}.body -w '%{json}' ${limits} --local-port ${ports.from}-${ports.to} '${request.text}'`;
       if (samplePorts === undefined) return one;
-      const config = renderSampleConfig(request, samplePorts, seconds);
+      const config = renderSampleConfig(
+        { ...request, headers: probe.headers },
+        samplePorts,
+        seconds,
+      );
       const others = `${config} | ${inside} curl -s -Z --parallel-max ${PARALLEL} -K - >${index}.samples 2>${index}.times`;
       return `{ ${one}; code=$?; ${others}; (exit $code); }`;
     }
@@ -138,13 +142,14 @@ function renderAsk(ask: Ask, index: number): string {
  * close it when they are told to.
  */
 export function renderSampleConfig(
-  { text }: Pick<Request, 'text'>,
+  { text, headers = {} }: Pick<Request, 'text'> & Pick<ProbeSpec, 'headers'>,
   { from, to }: PortRange,
   seconds: number,
 ): string {
   const options = [
     `url = "${text}"`,
     'header = "Connection: close"',
+    ...Object.entries(headers).map(([name, value]) => `header = "${name}: ${value}"`),
     'write-out = "%{stderr}%{time_total}\\n"',
     `connect-timeout = ${seconds}`,
     `max-time = ${seconds + ANSWER_SECONDS}`,
@@ -152,6 +157,17 @@ export function renderSampleConfig(
   ];
   const lines = options.map((option) => `'${option}'`).join(' ');
   return `p=${from}; next=; while [ $p -le ${to} ]; do printf '%s\\n' $next ${lines} "local-port = $p"; next=next; p=$((p + 1)); done`;
+}
+
+/** A query has characters that mean something to a shell. */
+function shellWord(text: string): string {
+  return /[?&;*$()<>|#]/.test(text) ? `'${text}'` : text;
+}
+
+function headerOptions({ headers = {} }: Pick<ProbeSpec, 'headers'>): string {
+  return Object.entries(headers)
+    .map(([name, value]) => ` -H '${name}: ${value}'`)
+    .join('');
 }
 
 /** Who speaks TLS has a certificate of the cluster's. */
@@ -169,7 +185,7 @@ export function renderByHand({
   probe,
 }: {
   readonly request: Pick<Request, 'kind' | 'from' | 'text'>;
-  readonly probe: Pick<ProbeSpec, 'timeout' | 'size' | 'fragment'>;
+  readonly probe: Pick<ProbeSpec, 'timeout' | 'size' | 'fragment' | 'headers'>;
 }): string {
   const exec = `npx hoplab exec ${request.from.reference} --`;
   const seconds = probe.timeout / 1000;
@@ -177,7 +193,7 @@ export function renderByHand({
     case 'dns':
       return `${exec} dig +search +showsearch ${request.text}`;
     case 'http':
-      return `${exec} curl -v${trust(request)} --connect-timeout ${seconds} ${request.text}`;
+      return `${exec} curl -v${trust(request)}${headerOptions(probe)} --connect-timeout ${seconds} ${shellWord(request.text)}`;
     case 'tcp':
       return `${exec} socat -u OPEN:/dev/null TCP4:${request.text},connect-timeout=${seconds}`;
     case 'udp':

@@ -98,6 +98,22 @@ const MANIFESTS = [
   service('sick'),
   ingress('front', '    alb.ingress.kubernetes.io/target-type: ip', PATHS, 'app.example'),
   ingress('ports', '', ['/ Prefix api'], 'ports.example'),
+  // Whom the conditions of the first two leave, the third answers, with 500.
+  ingress(
+    'beta',
+    `    alb.ingress.kubernetes.io/target-type: ip
+    alb.ingress.kubernetes.io/conditions.api: >-
+      [{"field": "http-header", "httpHeaderConfig": {"httpHeaderName": "X-Beta", "values": ["y*"]}},
+       {"field": "host-header", "hostHeaderConfig": {"values": ["shop-?.example"]}},
+       {"field": "source-ip", "sourceIpConfig": {"values": ["198.51.100.0/24"]}}]
+    alb.ingress.kubernetes.io/conditions.web: >-
+      [{"field": "query-string", "queryStringConfig": {"values": [{"key": "stage", "value": "beta*"}]}},
+       {"field": "path-pattern", "pathPatternConfig": {"values": ["/img/*.png"]}}]
+    alb.ingress.kubernetes.io/conditions.sick: >-
+      [{"field": "http-request-method", "httpRequestMethodConfig": {"Values": ["GET", "HEAD"]}}]`,
+    ['/ Prefix api', '/only Prefix web', '/ Prefix sick'],
+    'beta.example',
+  ),
 ].join('');
 
 const PROBES = `
@@ -106,6 +122,15 @@ probes:
   ALB-02-prefix: { from: internet/user, http: "http://app.example/foo/bar", expect: { status: 200 } }
   ALB-02-exact-first: { from: internet/user, http: "http://app.example/foo", expect: { status: 200, answeredBy: pod/api } }
   ALB-02-no-host: { from: instance/bastion, http: "alb/front/az-2:80/", expect: { status: 404 } }
+  ALB-03-header: { from: internet/user, http: "http://beta.example/", headers: { X-Beta: "Yes" }, expect: { answeredBy: pod/api } }
+  ALB-03-no-header: { from: internet/user, http: "http://beta.example/", expect: { status: 500 } }
+  ALB-03-other-header: { from: internet/user, http: "http://beta.example/", headers: { X-Beta: "no" }, expect: { status: 500 } }
+  ALB-03-host: { from: internet/user, http: "http://beta.example/", headers: { X-Beta: "y", Host: "shop-7.example" }, expect: { answeredBy: pod/api } }
+  ALB-03-other-host: { from: internet/user, http: "http://beta.example/", headers: { X-Beta: "y", Host: "shop-77.example" }, expect: { status: 404 } }
+  ALB-03-query: { from: internet/user, http: "http://beta.example/only?a=1&stage=beta2", expect: { status: 200 } }
+  ALB-03-other-query: { from: internet/user, http: "http://beta.example/only?stage=alpha", expect: { status: 500 } }
+  ALB-03-path: { from: internet/user, http: "http://beta.example/img/a/b.png?stage=beta", expect: { status: 200 } }
+  ALB-03-other-source: { from: instance/bastion, http: "http://beta.example/", headers: { X-Beta: "yes" }, expect: { status: 500 } }
   ALB-03-instance: { from: internet/user, http: "http://ports.example/", expect: { status: 200, answeredBy: pod/api } }
   ALB-04-no-targets: { from: internet/user, http: "http://app.example/empty", expect: { status: 503 } }
   ALB-05-fail-open: { from: internet/user, http: "http://app.example/sick", expect: { status: 500 } }
