@@ -121,6 +121,8 @@ class Session {
   /** Of each namespace its last packet, and when it was read. */
   readonly #heads = new Map<string, { readonly timeNs: bigint; readonly readAtMs: number }>();
   readonly #idOf: ReadonlyMap<string, number>;
+  /** Before this not all of the places listened yet: what shows at one of them is missing at the next. */
+  #sinceNs = 0n;
   #left: number;
   #timer: NodeJS.Timeout | undefined;
   #resolve: () => void = () => undefined;
@@ -159,6 +161,7 @@ class Session {
   }
 
   start(): void {
+    if (this.#order.filters.size > 1) this.#sinceNs = BigInt(Date.now()) * NS_PER_MS;
     this.#timer = setInterval(() => {
       // What has arrived meanwhile is read first: a turn of the event loop runs timers before it reads.
       setImmediate(() => {
@@ -191,7 +194,7 @@ class Session {
   }
 
   #hand(waiting: readonly CapturePacket[]): void {
-    const packets = waiting.slice(0, this.#left);
+    const packets = waiting.filter((one) => one.timeNs >= this.#sinceNs).slice(0, this.#left);
     if (packets.length > 0) this.#sink.write(packets);
     this.#left -= packets.length;
     for (const { interfaceId } of packets) {

@@ -284,6 +284,23 @@ await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
     t.match(json.stderr, /^ip netns exec nat-1 tcpdump -nn -i any '\(ifindex .*\) and \(icmp\)'$/m);
   });
 
+  t.test('a capture of several places begins with the same packet at each', async (t) => {
+    const pinging = lab.out('pod/client', 'ping -q -i 0.002 -w 60 198.51.100.10 || true');
+    const places = ['pod/client', 'nat/nat-1', 'internet/example.com'] as const;
+    const filter = ['icmp[icmptype]', '==', 'icmp-echo'];
+    const screen = await new Capture(lab, ...places, '--', ...filter).listening();
+    await screen.until(() => places.every((place) => screen.stdout.includes(`${place} `)));
+    t.equal(await screen.end('SIGINT'), 0);
+    await lab.sh('pkill -x ping');
+    await pinging;
+    const first = places.map((place) => {
+      const line = screen.lines.find((one) => one.startsWith(`${place} `)) ?? '';
+      return Number(/seq (\d+)/.exec(line)?.[1]);
+    });
+    // One may be on its way just then.
+    t.ok(Math.max(...first) - Math.min(...first) <= 1, `sequence numbers ${first.join(', ')}`);
+  });
+
   t.test(
     'a stream for Wireshark begins at once, goes on, and ends when nobody reads it',
     async (t) => {
