@@ -42,7 +42,7 @@ export interface NetworkInterface {
   readonly sourceDestCheck: boolean;
   /** The security groups it carries; undefined for what can have none (a NAT gateway). */
   readonly securityGroups: readonly string[] | undefined;
-  /** The address that it asks for its router with, where its own is not on its link: a branch asks with its node's. */
+  /** The address that it may ask for its router with beside its own: a branch and a further card ask with their node's. */
   readonly asksAs?: Ipv4;
   readonly at: SourceRef;
 }

@@ -262,6 +262,7 @@ export function resolveNode(
       if (pod.hostNetwork || devices.get(pod) !== device) continue;
       addresses.push(addressOf(pod));
     }
+    const ofNode = interfaces[0]?.addresses[0].address;
     interfaces.push(
       networkInterface({
         thing,
@@ -271,6 +272,8 @@ export function resolveNode(
         addresses,
         sourceDestCheck: true,
         securityGroups: node.securityGroups,
+        // For what leaves here with the address of the first card Linux asks for the router by that address.
+        ...(ofNode === undefined ? {} : { asksAs: ofNode }),
         at: where.keyAt(),
       }),
     );

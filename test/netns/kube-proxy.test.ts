@@ -237,6 +237,8 @@ t.test(
         'pod on eth1': ['instance/bastion', '10.0.1.10:30082'],
         'pod on eth0': ['instance/bastion', '10.0.1.10:30081'],
       } as const;
+      // The answer makes the node look for its router on the other card.
+      await lab.out('node/node-1', 'ip neigh flush dev eth1');
       t.strictSame(await lab.curl(asked), {
         'pod on eth1': 'exit 28',
         'pod on eth0': 'client 10.0.1.20',
@@ -250,6 +252,8 @@ t.test(
         port: 30082,
       } as const;
       t.match(judge(cloud, question), { verdict: 'timeout', code: 'SOURCE_DEST_CHECK' });
+      const seen = await lab.sh('ip netns exec vpc-main nft list chain bridge fabric from-eni');
+      t.match(seen.stdout, /counter packets 0 bytes 0 drop comment "ARP for an address/);
       t.strictSame(differences(await lab.matrix()), []);
       await lab.change(LAB);
       t.match(await lab.curl(asked), { 'pod on eth1': 'client 10.0.1.10' });
