@@ -211,7 +211,7 @@ const BREAKS: readonly Break[] = [
     round: 4,
     where: 'vpc/main',
     line: 'nft delete table bridge fabric',
-    says: ['✗ vpc/main: nft table bridge fabric is gone, and 24 objects with it'],
+    says: ['✗ vpc/main: nft table bridge fabric is gone, and 25 objects with it'],
   },
   {
     what: 'a flag of a bridge port',
