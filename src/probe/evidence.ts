@@ -126,7 +126,8 @@ export function readEvidence(
     (home === undefined
       ? undefined
       : (find(undefined, asked) ??
-        find(own, sentOn) ??
+        // What it forwards for others and masquerades bears its address, and by chance a port of this probe's.
+        find(own, sentOn, firstOwnPacket) ??
         (isOuter ? find(undefined, sentOn, firstOwnPacket) : undefined)));
   const path: string[] = [request.from.reference];
   if (first === undefined) {
