@@ -12,7 +12,7 @@
 import { because } from '../base/because.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import { DIGEST_VARIABLE, digestOf } from '../kernel/server.ts';
+import { digestOf, haproxyDaemon } from '../kernel/daemon.ts';
 import type {
   Listener,
   ListenerRule,
@@ -25,8 +25,7 @@ import { NOTHING_FITS } from './application-load-balancer.ts';
 import { conditionAcls, quoted, wildcards } from './rule-condition.ts';
 import type { TargetGroup } from './target-group.ts';
 
-const CONFIG = '/run/hoplab/alb.cfg';
-const PID_FILE = '/run/hoplab/alb.pid';
+const HAPROXY = '/run/hoplab/alb';
 
 /** Fixed. @see load-balancer-troubleshooting.html "HTTP 504" */
 const CONNECT_SECONDS = 10;
@@ -34,27 +33,14 @@ const CONNECT_SECONDS = 10;
 export function planLoadBalancers(balancers: readonly LoadBalancer[]): Fragment {
   const fragment = new Fragment();
   if (balancers.length === 0) return fragment;
-  const content = renderConfig(balancers);
-  const digest = digestOf(content);
-  const start = `${DIGEST_VARIABLE}=${digest} haproxy -D -f ${CONFIG} -p ${PID_FILE}`;
+  const sockets = balancers.flatMap(({ nodes, listeners }) =>
+    nodes.flatMap(({ netns }) =>
+      listeners.map(({ port }) => ({ netns, protocol: 'tcp', port }) as const),
+    ),
+  );
   return fragment.add(
     because('application-load-balancer', 'lab'),
-    { kind: 'file', path: CONFIG, content },
-    {
-      kind: 'daemon',
-      name: 'alb',
-      pidFile: PID_FILE,
-      start,
-      reload: `${start} -sf $(cat ${PID_FILE})`,
-      stop: `kill $(cat ${PID_FILE}) 2>/dev/null || :`,
-      digest,
-      asksOthers: true,
-      sockets: balancers.flatMap(({ nodes, listeners }) =>
-        nodes.flatMap(({ netns }) =>
-          listeners.map(({ port }) => ({ netns, protocol: 'tcp', port }) as const),
-        ),
-      ),
-    },
+    ...haproxyDaemon(HAPROXY, renderConfig(balancers), { name: 'alb', sockets, asksOthers: true }),
   );
 }
 

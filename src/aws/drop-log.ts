@@ -12,8 +12,9 @@
 
 import { because } from '../base/because.ts';
 import type { NetnsName } from '../base/names.ts';
+import { kill, restartedDaemon } from '../kernel/daemon.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import { DIGEST_VARIABLE, digestOf, type Programs } from '../kernel/server.ts';
+import type { Programs } from '../kernel/server.ts';
 
 /** Also in `host/drop-log.pl`. Group 0 is what programs take that ask for none. */
 const GROUP = 1;
@@ -42,23 +43,16 @@ export function planDropLog(
   const fragment = new Fragment();
   if (vpcs.length === 0) return fragment;
   const words = `${PID_FILE} ${DROP_LOG} ${DROP_LOG_FLUSH} ${vpcs.join(' ')}`;
-  // Another version of the program is another process, too.
-  const digest = digestOf(content + words);
-  const start = `${DIGEST_VARIABLE}=${digest} perl ${PROGRAM} ${words}`;
-  // Somebody may have killed it before us.
-  const stop = `kill $(cat ${PID_FILE}) 2>/dev/null || :`;
   return fragment.add(
     because('drop-log', 'lab'),
     { kind: 'file', path: PROGRAM, content },
-    {
-      kind: 'daemon',
+    restartedDaemon({
       name: 'drop-log',
       pidFile: PID_FILE,
-      start,
-      reload: `${stop}; ${start}`,
-      stop,
-      digest,
+      command: `perl ${PROGRAM} ${words}`,
+      reads: content + words,
+      stop: kill(PID_FILE),
       sockets: vpcs.map((netns) => ({ netns, protocol: 'nflog', port: GROUP })),
-    },
+    }),
   );
 }

@@ -21,15 +21,14 @@ import { because } from '../base/because.ts';
 import { type Ipv4, ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import { resolvConf } from '../kernel/name-server.ts';
-import { DIGEST_VARIABLE, digestOf } from '../kernel/server.ts';
+import { killAndWait, restartedDaemon } from '../kernel/daemon.ts';
+import { dnsSockets, resolvConf } from '../kernel/name-server.ts';
 import type { SandboxFile } from '../kernel/state.ts';
 import type { Service } from './cluster-services.ts';
 import type { Endpoint } from './endpoint-slice.ts';
 import type { PodSpec } from './pod.ts';
 
 const CLUSTER_DOMAIN = 'cluster.local';
-const DNS_PORT = 53;
 
 /** @see kubelet pkg/kubelet/network/dns/dns.go defaultDNSOptions */
 const NDOTS = 5;
@@ -57,28 +56,18 @@ export function planClusterDns(
     ...replicas.map(({ netns, upstream }) => `listen ${netns} ${upstream}`),
     ...clusterRecords(services, namespaces),
   ].join('\n')}\n`;
-  // Another version of the program is another process, too.
-  const digest = digestOf(program + content);
-  const start = `${DIGEST_VARIABLE}=${digest} perl ${PROGRAM} ${CONFIG} ${PID_FILE}`;
-  // Until it is gone it has the port. Somebody may have killed it before us.
-  const stop = `pid=$(cat ${PID_FILE} 2>/dev/null) && kill $pid 2>/dev/null && while kill -0 $pid 2>/dev/null; do sleep 0.01; done; :`;
   return fragment.add(
     because('cluster-dns', 'svc/kube-system/kube-dns'),
     { kind: 'file', path: PROGRAM, content: program },
     { kind: 'file', path: CONFIG, content },
-    {
-      kind: 'daemon',
+    restartedDaemon({
       name: 'cluster-dns',
       pidFile: PID_FILE,
-      start,
-      reload: `${stop}; ${start}`,
-      stop,
-      digest,
-      sockets: replicas.flatMap(({ netns }) => [
-        { netns, protocol: 'udp', port: DNS_PORT } as const,
-        { netns, protocol: 'tcp', port: DNS_PORT } as const,
-      ]),
-    },
+      command: `perl ${PROGRAM} ${CONFIG} ${PID_FILE}`,
+      reads: program + content,
+      stop: killAndWait(PID_FILE),
+      sockets: replicas.flatMap(({ netns }) => dnsSockets(netns)),
+    }),
   );
 }
 

@@ -11,8 +11,8 @@
 import type { Cidr, Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { inNetns } from './command.ts';
-import { DIGEST_VARIABLE, digestOf } from './server.ts';
-import type { KernelObject, SandboxFile } from './state.ts';
+import { killAndWait, restartedDaemon } from './daemon.ts';
+import type { KernelObject, ListeningSocket, SandboxFile } from './state.ts';
 
 export interface NameRecord {
   readonly name: string;
@@ -58,25 +58,24 @@ export function nameServer(
     ),
     '',
   ].join('\n');
-  const digest = digestOf(content);
-  const start = `${DIGEST_VARIABLE}=${digest} ${inNetns(netns)} dnsmasq -C ${path}`;
-  // Until it is gone it has the port.
-  const stop = `pid=$(cat ${pidFile} 2>/dev/null) && kill $pid 2>/dev/null && while kill -0 $pid 2>/dev/null; do sleep 0.01; done; :`;
   return [
     { kind: 'file', path, content },
-    {
-      kind: 'daemon',
+    restartedDaemon({
       name,
       pidFile,
-      start,
-      reload: `${stop}; ${start}`,
-      stop,
-      digest,
-      sockets: [
-        { netns, protocol: 'udp', port: DNS_PORT },
-        { netns, protocol: 'tcp', port: DNS_PORT },
-      ],
-    },
+      command: `${inNetns(netns)} dnsmasq -C ${path}`,
+      reads: content,
+      stop: killAndWait(pidFile),
+      sockets: dnsSockets(netns),
+    }),
+  ];
+}
+
+/** @see RFC 7766: both are a must. */
+export function dnsSockets(netns: NetnsName): ListeningSocket[] {
+  return [
+    { netns, protocol: 'udp', port: DNS_PORT },
+    { netns, protocol: 'tcp', port: DNS_PORT },
   ];
 }
 

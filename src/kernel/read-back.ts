@@ -15,7 +15,7 @@ import type { ReadTexts } from './parse-sections.ts';
 import { parseLogGroups, parseSockets } from './parse-sockets.ts';
 import { namesOfCertificate } from './render-certificate.ts';
 import { SOCKET_FILES } from './read-script.ts';
-import { DIGEST_VARIABLE } from './server.ts';
+import { DIGEST_VARIABLE } from './daemon.ts';
 import {
   type Bridge,
   type Daemon,

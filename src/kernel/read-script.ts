@@ -8,7 +8,7 @@
 
 import type { NetnsName } from '../base/names.ts';
 import { BOUND_FILES } from './name-server.ts';
-import { DIGEST_VARIABLE } from './server.ts';
+import { DIGEST_VARIABLE } from './daemon.ts';
 import type { KernelState } from './state.ts';
 
 /** Begins a line that begins a section; no tool prints it. */

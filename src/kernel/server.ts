@@ -11,9 +11,9 @@
  */
 
 import type { Because } from '../base/because.ts';
-import { sha256Hex } from '../base/hash.ts';
 import type { NetnsName } from '../base/names.ts';
-import type { ListeningSocket, Planned } from './state.ts';
+import { haproxyDaemon, kill, restartedDaemon } from './daemon.ts';
+import type { KernelObject, ListeningSocket, Planned } from './state.ts';
 
 export interface ServedPort {
   readonly kind: 'served-port';
@@ -54,12 +54,10 @@ interface ServedBy {
   readonly because: Because;
 }
 
-const HAPROXY_CONFIG = '/run/hoplab/servers.cfg';
-const HAPROXY_PID = '/run/hoplab/servers.pid';
+const HAPROXY = '/run/hoplab/servers';
+const RESPONDER = '/run/hoplab/responder.pl';
 const RESPONDER_CONFIG = '/run/hoplab/responder.conf';
 const RESPONDER_PID = '/run/hoplab/responder.pid';
-
-const RESPONDER = '/run/hoplab/responder.pl';
 
 /** The text of the programs that a lab brings along (`host/*.pl`): planning reads no files. */
 export interface Programs {
@@ -73,63 +71,27 @@ export function planServers(servers: readonly ServedBy[], programs: Programs): P
   const sorted = [...servers].sort((a, b) => compare(a.part, b.part));
   const http = sorted.map(({ part }) => part).filter((part) => part.http);
   const raw = sorted.map(({ part }) => part).filter((part) => !part.http);
-  const planned: Planned[] = [];
+  const objects: KernelObject[] = [];
   if (http.length > 0) {
-    const content = renderHaproxy(http);
-    const digest = digestOf(content);
-    const start = `${DIGEST_VARIABLE}=${digest} haproxy -D -f ${HAPROXY_CONFIG} -p ${HAPROXY_PID}`;
-    planned.push(
-      { object: { kind: 'file', path: HAPROXY_CONFIG, content }, because },
-      {
-        object: {
-          kind: 'daemon',
-          name: 'haproxy',
-          pidFile: HAPROXY_PID,
-          start,
-          // A plain -sf: a master-worker or a socket hand-over would keep the sockets of namespaces that are gone.
-          reload: `${start} -sf $(cat ${HAPROXY_PID})`,
-          // Somebody may have killed it before us.
-          stop: `kill $(cat ${HAPROXY_PID}) 2>/dev/null || :`,
-          digest,
-          sockets: sockets(http),
-        },
-        because,
-      },
-    );
+    const listening = { name: 'haproxy', sockets: sockets(http) };
+    objects.push(...haproxyDaemon(HAPROXY, renderHaproxy(http), listening));
   }
   if (raw.length > 0) {
     const content = raw.map(renderResponderLine).join('');
-    // Another version of the program is another process, too.
-    const digest = digestOf(programs.responder + content);
-    const start = `${DIGEST_VARIABLE}=${digest} perl ${RESPONDER} ${RESPONDER_CONFIG} ${RESPONDER_PID}`;
-    const stop = `kill $(cat ${RESPONDER_PID}) 2>/dev/null || :`;
-    planned.push(
-      { object: { kind: 'file', path: RESPONDER, content: programs.responder }, because },
-      { object: { kind: 'file', path: RESPONDER_CONFIG, content }, because },
-      {
-        object: {
-          kind: 'daemon',
-          name: 'responder',
-          pidFile: RESPONDER_PID,
-          start,
-          reload: `${stop}; ${start}`,
-          stop,
-          digest,
-          sockets: sockets(raw),
-        },
-        because,
-      },
+    objects.push(
+      { kind: 'file', path: RESPONDER, content: programs.responder },
+      { kind: 'file', path: RESPONDER_CONFIG, content },
+      restartedDaemon({
+        name: 'responder',
+        pidFile: RESPONDER_PID,
+        command: `perl ${RESPONDER} ${RESPONDER_CONFIG} ${RESPONDER_PID}`,
+        reads: programs.responder + content,
+        stop: kill(RESPONDER_PID),
+        sockets: sockets(raw),
+      }),
     );
   }
-  return planned;
-}
-
-/** In the environment of a server's process: which configuration it was started with, for whoever looks at it later. */
-export const DIGEST_VARIABLE = 'HOPLAB_DIGEST';
-
-/** What the environment of a server's process says that was started with this. */
-export function digestOf(content: string): string {
-  return sha256Hex(content).slice(0, 16);
+  return objects.map((object) => ({ object, because }));
 }
 
 function sockets(ports: readonly ServedPort[]): ListeningSocket[] {

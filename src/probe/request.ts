@@ -5,6 +5,7 @@ import { type Ipv4, parseIpv4 } from '../base/ip.ts';
 import { type Cloud, findService, findThing, type Thing } from '../cloud.ts';
 import type { AskedUrl } from '../judge/judge.ts';
 import { nameServerOf } from '../judge/name-server.ts';
+import { DNS_PORT } from '../kernel/name-server.ts';
 import type { Service } from '../k8s/cluster-services.ts';
 import { type ProbeSpec, REQUEST_KINDS, type RequestKind } from '../observe/probe-spec.ts';
 import type { Where } from '../source/yaml.ts';
@@ -38,7 +39,6 @@ const HOW_TO_WRITE: Readonly<Record<RequestKind, string>> = {
 
 /** The port of a URL that names none. */
 const PORT_OF = { http: 80, https: 443 } as const;
-const DNS_PORT = 53;
 
 /** What a request is on the wire. */
 export function protocolOf(kind: RequestKind): 'tcp' | 'udp' | 'icmp' {
