@@ -184,25 +184,20 @@ function location(pattern: string): string {
 }
 
 function hostMatch(name: string): string {
-  if (!/[*?]/.test(name)) return `-m str -i ${name}`;
-  const domain = /^\*(?<end>\.[^*?]+)$/.exec(name)?.groups?.['end'];
-  return domain === undefined
-    ? `-m reg -i ${quoted(`^${wildcards(name)}$`)}`
-    : `-m end -i ${domain}`;
+  return /[*?]/.test(name) ? `-m reg -i ${quoted(`^${wildcards(name)}$`)}` : `-m str -i ${name}`;
 }
 
 function pathAcls({ kind, path }: PathCondition): string[] {
-  if (kind === 'pattern') return [`path -m reg ${quoted(`^${wildcards(path)}$`)}`];
-  const base = path.replace(/\/$/, '');
-  if (kind === 'exact') return [`path -m str ${path}`];
-  if (kind === 'prefix') {
-    return base === '' ? ['path -m beg /'] : [`path -m str ${base}`, `path -m beg ${base}/`];
+  switch (kind) {
+    case 'pattern':
+      return [`path -m reg ${quoted(`^${wildcards(path)}$`)}`];
+    case 'exact':
+      return [`path -m str ${path}`];
+    case 'prefix': {
+      const base = path.replace(/\/$/, '');
+      return base === '' ? ['path -m beg /'] : [`path -m str ${base}`, `path -m beg ${base}/`];
+    }
   }
-  return [
-    path.endsWith('*') || path === '/'
-      ? `path -m beg ${path.replace(/\*$/, '')}`
-      : `path -m str ${path}`,
-  ];
 }
 
 function renderBackend(

@@ -36,7 +36,7 @@ export interface LoadBalancerNode {
 
 export interface PathCondition {
   /** In a pattern `*` stands for any text, `?` for any character. */
-  readonly kind: 'exact' | 'prefix' | 'any' | 'pattern';
+  readonly kind: 'exact' | 'prefix' | 'pattern';
   readonly path: string;
 }
 
@@ -136,11 +136,7 @@ function fitsPath({ kind, path }: PathCondition, asked: string): boolean {
   if (kind === 'pattern') return new RegExp(`^${wildcards(path)}$`).test(asked);
   if (kind === 'exact') return asked === path;
   const base = path.replace(/\/$/, '');
-  if (kind === 'prefix')
-    return asked === base || asked === `${base}/` || asked.startsWith(`${base}/`);
-  return (
-    path === '/*' || path === '/' || asked === path || asked.startsWith(path.replace(/\*$/, ''))
-  );
+  return asked === base || asked.startsWith(`${base}/`);
 }
 
 /** The nodes; what runs in them is HAProxy's one configuration (alb-haproxy.ts). */

@@ -306,7 +306,7 @@ function conditionsOf(
   host: string | undefined,
   { path, pathType, backend }: IngressPath,
 ): Pick<ListenerRule, 'hosts' | 'paths' | 'conditions'> {
-  const kind = { Exact: 'exact', Prefix: 'prefix', ImplementationSpecific: 'any' } as const;
+  const kind = { Exact: 'exact', Prefix: 'prefix', ImplementationSpecific: 'pattern' } as const;
   const hosts = host === undefined ? [] : [host];
   const paths: PathCondition[] = path === '' ? [] : [{ kind: kind[pathType], path }];
   const conditions: RuleCondition[] = [];

@@ -56,7 +56,7 @@ t.test('a prefix is of whole elements, an exact path of all of it', async (t) =>
   const exact = [rule(1, [], 'exact', '/foo')];
   t.equal(fit(exact, 'h/foo'), 1);
   for (const url of ['h/foo/', 'h/foo/bar']) t.equal(fit(exact, url), undefined, url);
-  t.equal(fit([rule(1, [], 'any', '/foo/*')], 'h/foo/bar'), 1);
+  t.equal(fit([rule(1, [], 'pattern', '/foo/*')], 'h/foo/bar'), 1);
 });
 
 t.test('a star stands for what is before a domain', async (t) => {

@@ -20,6 +20,7 @@ import { findSandbox, type Sandbox } from '../../src/host/sandbox.ts';
 import { LabStore } from '../../src/host/store.ts';
 import { down, type Lab, loadText, matrix, probe, repair, up, verify } from '../../src/pipeline.ts';
 import type { MatrixCell } from '../../src/probe/matrix.ts';
+import { renderGroups } from '../../src/report/probes.ts';
 import type { Repaired, Verified } from '../../src/standing.ts';
 import { hoplab } from './cli.ts';
 import { Inside } from './inside.ts';
@@ -123,6 +124,17 @@ export class TestLab {
     // Labs side by side share the environment: it is set in the moment in which it is read.
     process.env['XDG_STATE_HOME'] = this.#state;
     return probe(this.lab, sandbox, [], SILENT);
+  }
+
+  /** Those of them that saw something else than they expected or than the model predicts, as `run` shows them; else nothing. */
+  async failedProbes(): Promise<string> {
+    const groups = await this.probe();
+    return renderGroups(
+      groups.map((group) => ({
+        ...group,
+        results: group.results.filter((one) => one.differences.length > 0),
+      })),
+    );
   }
 
   /** Everybody asks everybody. */
