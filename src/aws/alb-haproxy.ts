@@ -209,6 +209,9 @@ function renderBackend(
   if (targets.length === 0) return [];
   const { path, port, intervalSeconds, timeoutSeconds, healthyThreshold, unhealthyThreshold } =
     healthCheck;
+  const statuses = healthCheck.successCodes.map(({ from, to }) =>
+    from === to ? `${from}` : `${from}-${to}`,
+  );
   const common = [
     `    balance ${algorithm === 'round_robin' ? 'roundrobin' : 'leastconn'}`,
     `    timeout server ${idleTimeoutSeconds}s`,
@@ -236,7 +239,7 @@ function renderBackend(
     `    timeout check ${timeoutSeconds}s`,
     '    option httpchk',
     `    http-check send meth GET uri ${path} ver HTTP/1.1 hdr host %[dst]:%[dst_port] hdr user-agent ELB-HealthChecker/2.0 hdr connection close`,
-    `    http-check expect status ${healthCheck.successCodes}`,
+    `    http-check expect status ${statuses.join(',')}`,
     ...targets.map((target) => server(target, check)),
     `backend ${netns}:${name}:open`,
     ...common,

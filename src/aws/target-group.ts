@@ -16,8 +16,18 @@ export interface HealthCheck {
   readonly timeoutSeconds: number;
   readonly healthyThreshold: number;
   readonly unhealthyThreshold: number;
-  /** `200`, `200,202`, `200-299`, as the matcher is written. */
-  readonly successCodes: string;
+  /** Any of them is a status of somebody who is well. */
+  readonly successCodes: readonly StatusRange[];
+}
+
+/** Both ends are in it. */
+export interface StatusRange {
+  readonly from: number;
+  readonly to: number;
+}
+
+export function isSuccess({ successCodes }: HealthCheck, status: number): boolean {
+  return successCodes.some(({ from, to }) => status >= from && status <= to);
 }
 
 export interface Target {

@@ -10,6 +10,7 @@
  * @see https://docs.aws.amazon.com/elasticloadbalancing/latest/APIReference/API_TargetGroupAttribute.html
  */
 
+import type { HealthCheck, StatusRange } from '../aws/target-group.ts';
 import { isPortName } from '../k8s/ingress.ts';
 import {
   type AlbAnnotations,
@@ -35,22 +36,10 @@ export interface AlbTargetSettings {
 
 export type AlbProtocol = (typeof PROTOCOLS)[number];
 
-interface AlbHealthCheck {
+interface AlbHealthCheck extends Omit<HealthCheck, 'port'> {
   readonly protocol: AlbProtocol;
   /** A number, or a name that the Service gives to a port; undefined for the port that gets the requests. */
   readonly port: number | string | undefined;
-  readonly path: string;
-  readonly intervalSeconds: number;
-  readonly timeoutSeconds: number;
-  readonly successCodes: readonly StatusRange[];
-  readonly healthyThreshold: number;
-  readonly unhealthyThreshold: number;
-}
-
-/** Both ends are in it. */
-interface StatusRange {
-  readonly from: number;
-  readonly to: number;
 }
 
 const PROTOCOLS = ['HTTP', 'HTTPS'] as const;

@@ -423,22 +423,11 @@ function targetGroupOf(
   }
   const named = service.ports.find((one) => one.name === healthCheck.port);
   const checkPort = typeof healthCheck.port === 'number' ? healthCheck.port : named?.nodePort;
-  const codes = healthCheck.successCodes.map(({ from, to }) =>
-    from === to ? `${from}` : `${from}-${to}`,
-  );
   return {
     name: `${service.namespace}-${service.name}-${port.port}-${settings.targetType}`,
     targetType: settings.targetType,
     protocol: settings.protocol,
-    healthCheck: {
-      path: healthCheck.path,
-      port: checkPort,
-      intervalSeconds: healthCheck.intervalSeconds,
-      timeoutSeconds: healthCheck.timeoutSeconds,
-      healthyThreshold: healthCheck.healthyThreshold,
-      unhealthyThreshold: healthCheck.unhealthyThreshold,
-      successCodes: codes.join(','),
-    },
+    healthCheck: { ...healthCheck, port: checkPort },
     algorithm: settings.algorithm,
     stickinessSeconds: settings.stickinessSeconds,
     slowStartSeconds: settings.slowStartSeconds,

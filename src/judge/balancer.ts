@@ -72,11 +72,3 @@ export function chooseTargets(
     }
   }
 }
-
-/** Whether a status is one that the check takes for an answer of somebody who is well: `200`, `200,202`, `200-299`. */
-export function isSuccess(status: number, successCodes: string): boolean {
-  return successCodes.split(',').some((part) => {
-    const [from = '', to = from] = part.trim().split('-');
-    return status >= Number(from) && status <= Number(to);
-  });
-}

@@ -10,14 +10,14 @@
  */
 
 import type { PortRange } from '../aws/ip-permission.ts';
+import { type HealthCheck, isSuccess, type Target } from '../aws/target-group.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
 import { type Code, REMEDY } from './code.ts';
 import { sourceAddress } from './leave.ts';
 import { declaredAt, findListener, whyNobodyListens } from './listen.ts';
-import type { HealthCheck, Target } from '../aws/target-group.ts';
-import { chooseTargets, isSuccess } from './balancer.ts';
+import { chooseTargets } from './balancer.ts';
 import { nameServerOf } from './name-server.ts';
 import { known, placeOf } from './places.ts';
 import {
@@ -333,7 +333,7 @@ function throughBalancer(
     );
   const isWell = (target: Target, check: HealthCheck): boolean => {
     const seen = ask(target, check.port ?? target.port, new Picks([]));
-    return seen.verdict === 'allowed' && isSuccess(seen.status ?? 200, check.successCodes);
+    return seen.verdict === 'allowed' && isSuccess(check, seen.status ?? 200);
   };
   const [bare = '/', ...query] = path.split('?');
   const headers = headersOf(question.url?.headers);

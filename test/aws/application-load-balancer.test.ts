@@ -12,8 +12,8 @@ import {
   type RuleCondition,
   type RuleRequest,
 } from '../../src/aws/rule-condition.ts';
+import { type HealthCheck, isSuccess } from '../../src/aws/target-group.ts';
 import { cidr, ipv4 } from '../../src/base/ip.ts';
-import { isSuccess } from '../../src/judge/balancer.ts';
 
 const AT = { file: 'm.yaml', line: 1, column: 1 };
 
@@ -100,9 +100,14 @@ t.test('conditions look at a header, the method, the query and the source', asyn
 });
 
 t.test('a matcher is a list of statuses and ranges', async (t) => {
-  t.equal(isSuccess(200, '200'), true);
-  t.equal(isSuccess(302, '200,300-310'), true);
-  t.equal(isSuccess(500, '200-299'), false);
+  const check = (...successCodes: HealthCheck['successCodes']): HealthCheck => ({
+    ...{ path: '/', port: undefined, intervalSeconds: 5, timeoutSeconds: 2 },
+    ...{ healthyThreshold: 2, unhealthyThreshold: 2, successCodes },
+  });
+  const one = { from: 200, to: 200 };
+  t.equal(isSuccess(check(one), 200), true);
+  t.equal(isSuccess(check(one, { from: 300, to: 310 }), 302), true);
+  t.equal(isSuccess(check({ from: 200, to: 299 }), 500), false);
 });
 
 t.test('a load balancer has a name of AWS, and an internal one says so', async (t) => {
