@@ -15,14 +15,13 @@ import * as z from 'zod';
 import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
 import { parseIpv4 } from '../base/ip.ts';
 import { portSchema } from '../source/scalar.ts';
-import { readWith } from '../source/schema.ts';
 import type { Where } from '../source/yaml.ts';
 import {
   type Annotated,
   checkDnsName,
-  hasSpec,
   isDnsName,
   type KubernetesObject,
+  readSpec,
   textMapSchema,
   whereAnnotations,
 } from './object.ts';
@@ -135,8 +134,7 @@ export function readIngress(
 ): IngressSpec | undefined {
   const before = diagnostics.list.length;
   checkDnsName(object, 'subdomain', diagnostics);
-  if (!hasSpec(object, diagnostics)) return undefined;
-  const written = readWith(ingressSchema, object.tree, diagnostics, object.path);
+  const written = readSpec(ingressSchema, object, diagnostics);
   if (written === undefined) return undefined;
   const { metadata, spec } = written;
   const where = object.tree.where().in(...object.path);
@@ -367,8 +365,7 @@ export function readIngressClass(
   diagnostics: Diagnostics,
 ): IngressClassSpec | undefined {
   const named = checkDnsName(object, 'subdomain', diagnostics);
-  if (!hasSpec(object, diagnostics)) return undefined;
-  const written = readWith(classSchema, object.tree, diagnostics, object.path);
+  const written = readSpec(classSchema, object, diagnostics);
   if (written === undefined || !named) return undefined;
   const { metadata, spec } = written;
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/.+$/.test(spec.controller)) {

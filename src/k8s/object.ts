@@ -139,17 +139,18 @@ function checkApiVersion(
   );
 }
 
-/** Whether the object has a `spec`; reports `missing-key` where it has none. */
-export function hasSpec(object: KubernetesObject, diagnostics: Diagnostics): boolean {
-  const spec = valueAt(object.tree.value, [...object.path, 'spec']);
-  if (spec !== undefined && spec !== null) return true;
-  diagnostics.error(
-    'missing-key',
-    object.tree.at(object.path),
-    `${object.kind} "${object.name}" lacks "spec"`,
-    'give a map for "spec"',
-  );
-  return false;
+/** The object as the schema of its kind reads it; reports `missing-key` where it has no `spec`, and what the schema refuses. */
+export function readSpec<Schema extends z.ZodType>(
+  schema: Schema,
+  object: KubernetesObject,
+  diagnostics: Diagnostics,
+): z.output<Schema> | undefined {
+  const { tree, path, kind, name } = object;
+  const spec = valueAt(tree.value, [...path, 'spec']);
+  if (spec !== undefined && spec !== null) return readWith(schema, tree, diagnostics, path);
+  const what = `${kind} "${name}" lacks "spec"`;
+  diagnostics.error('missing-key', tree.at(path), what, 'give a map for "spec"');
+  return undefined;
 }
 
 /** RFC 1123: a label, or labels with dots between them. */

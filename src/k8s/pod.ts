@@ -19,10 +19,9 @@ import type { Ipv4 } from '../base/ip.ts';
 import { netnsName, type NetnsName } from '../base/names.ts';
 import type { Behaviour } from '../kernel/server.ts';
 import { ipv4Schema, portSchema } from '../source/scalar.ts';
-import { readWith } from '../source/schema.ts';
 import type { Path } from '../source/yaml.ts';
 import { readConduct } from './annotation.ts';
-import { checkDnsName, hasSpec, type KubernetesObject, textMapSchema } from './object.ts';
+import { checkDnsName, type KubernetesObject, readSpec, textMapSchema } from './object.ts';
 import { compareNaturally } from './order.ts';
 import type { Labels } from './selector.ts';
 
@@ -135,8 +134,7 @@ type WrittenTemplate = z.output<typeof podTemplateSchema>;
 /** Reports what is wrong with a Pod, and then returns nothing where it can't be built. */
 export function readPod(object: KubernetesObject, diagnostics: Diagnostics): PodSpec | undefined {
   const named = checkDnsName(object, 'subdomain', diagnostics);
-  if (!hasSpec(object, diagnostics)) return undefined;
-  const written = readWith(podTemplateSchema, object.tree, diagnostics, object.path);
+  const written = readSpec(podTemplateSchema, object, diagnostics);
   if (written === undefined) return undefined;
   const template = readPodTemplate(written, object, object.path, diagnostics);
   if (template === undefined || !named) return undefined;

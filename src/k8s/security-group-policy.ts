@@ -12,9 +12,8 @@
 import * as z from 'zod';
 
 import type { Diagnostics } from '../base/diagnostic.ts';
-import { readWith } from '../source/schema.ts';
 import type { Where } from '../source/yaml.ts';
-import { hasSpec, type KubernetesObject } from './object.ts';
+import { type KubernetesObject, readSpec } from './object.ts';
 import type { PodSpec } from './pod.ts';
 import { type LabelSelector, labelSelectorSchema, matchesSelector } from './selector.ts';
 
@@ -41,9 +40,8 @@ export function readSecurityGroupPolicy(
   object: KubernetesObject,
   diagnostics: Diagnostics,
 ): SecurityGroupPolicySpec | undefined {
-  if (!hasSpec(object, diagnostics)) return undefined;
+  const written = readSpec(policySchema, object, diagnostics);
   const { tree, path, namespace, name } = object;
-  const written = readWith(policySchema, tree, diagnostics, path);
   if (written === undefined) return undefined;
   const { podSelector, serviceAccountSelector, securityGroups } = written.spec;
   if (serviceAccountSelector !== null && serviceAccountSelector !== undefined) {

@@ -15,13 +15,12 @@ import * as z from 'zod';
 import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
 import { type Cidr, type Ipv4, parseCidr, parseIpv4 } from '../base/ip.ts';
 import { ipv4Schema, portSchema } from '../source/scalar.ts';
-import { readWith } from '../source/schema.ts';
 import type { Where } from '../source/yaml.ts';
 import {
   type Annotated,
   checkDnsName,
-  hasSpec,
   type KubernetesObject,
+  readSpec,
   textMapSchema,
 } from './object.ts';
 import {
@@ -131,8 +130,7 @@ export function readService(
   diagnostics: Diagnostics,
 ): ServiceSpec | undefined {
   const named = checkDnsName(object, 'label', diagnostics);
-  if (!hasSpec(object, diagnostics)) return undefined;
-  const written = readWith(serviceSchema, object.tree, diagnostics, object.path);
+  const written = readSpec(serviceSchema, object, diagnostics);
   if (written === undefined || !named) return undefined;
   const { metadata, spec, status } = written;
   const where = object.tree.where().in(...object.path);

@@ -14,9 +14,8 @@
 import * as z from 'zod';
 
 import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
-import { readWith } from '../source/schema.ts';
 import { checkMisplaced } from './annotation.ts';
-import { checkDnsName, hasSpec, type KubernetesObject, textMapSchema } from './object.ts';
+import { checkDnsName, type KubernetesObject, readSpec, textMapSchema } from './object.ts';
 import { type PodTemplate, podTemplateSchema, readPodTemplate, type WorkloadKind } from './pod.ts';
 import {
   isEmptySelector,
@@ -60,8 +59,7 @@ export function readWorkload(
   diagnostics: Diagnostics,
 ): WorkloadSpec | undefined {
   const named = checkDnsName(object, 'subdomain', diagnostics);
-  if (!hasSpec(object, diagnostics)) return undefined;
-  const written = readWith(workloadSchema, object.tree, diagnostics, object.path);
+  const written = readSpec(workloadSchema, object, diagnostics);
   if (written === undefined) return undefined;
   const { metadata, spec } = written;
   const { namespace, name, at, tree, path } = object;
