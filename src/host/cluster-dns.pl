@@ -1,8 +1,6 @@
 # Is the cluster's DNS server in any number of network namespaces from one process: CoreDNS with `kubernetes` and `forward`.
 #
-#   perl cluster-dns.pl CONFIG PIDFILE
-#
-# CONFIG has a line for each thing that it knows, the words of it one space apart:
+# It begins with netns-server.pl. CONFIG has a line for each thing that it knows, the words of it one space apart:
 #
 #   zone cluster.local                      what it answers for itself, whoever asks; one line
 #   listen NETNS UPSTREAM [UPSTREAM…]       a replica: UDP and TCP port 53, and whom it asks from there what it does not know
@@ -17,21 +15,9 @@
 # What is in the zone is never asked upstream. A name above one that is there is there too, without a record. What is asked
 # upstream is asked as it came, over UDP or TCP as it came; who does not answer in two seconds is followed by the next one,
 # the last one by SERVFAIL.
-# A namespace's server asks from one UDP port, and by a TCP connection for each question. Perl, as in responder.pl.
+# A namespace's server asks from one UDP port, and by a TCP connection for each question.
 # @see RFC 1035 (messages), RFC 2308 (answers that say no), RFC 2782 (SRV), RFC 6891 (OPT), RFC 7766 (TCP)
 # @see coredns/plugin/kubernetes, coredns/plugin/forward, coredns/plugin/loadbalance
-use strict;
-use warnings;
-use Socket;
-use Fcntl;
-use POSIX ();
-
-my ($config, $pid_file) = @ARGV;
-# setns(2), as in responder.pl.
-my %SETNS = (x86_64 => 308, aarch64 => 268, riscv64 => 268, i686 => 346, ppc64le => 350, s390x => 339);
-my $CLONE_NEWNET = 0x40000000;
-my $machine = (POSIX::uname())[4];
-my $setns = $SETNS{$machine} or die "cluster-dns: setns is not known for $machine\n";
 
 my $PORT = 53;
 # CoreDNS kubernetes: `ttl`, also of what is not there.
@@ -66,20 +52,7 @@ my @due;
 read_config();
 open_sockets($_) for @replicas;
 
-# In the background once every socket is open, so that whoever started us knows that it may ask.
-my $child = fork();
-defined $child or die "cluster-dns: fork: $!\n";
-if ($child) {
-    open(my $out, '>', $pid_file) or die "cluster-dns: $pid_file: $!\n";
-    print $out "$child\n";
-    close $out;
-    exit 0;
-}
-POSIX::setsid();
-open(STDIN, '<', '/dev/null');
-open(STDOUT, '>', '/dev/null');
-open(STDERR, '>', '/dev/null');
-$SIG{PIPE} = 'IGNORE';
+go_to_background();
 
 while (1) {
     my $wait = @due ? $due[0]{until} - now() : undef;
@@ -94,9 +67,6 @@ while (1) {
     # What has come is read before anything is called late.
     eval { expire() };
 }
-
-# Seconds since some moment, to a hundredth: Time::HiRes is not in perl-base.
-sub now { return (POSIX::times())[0] / 100 }
 
 # --- What it knows
 
@@ -511,7 +481,7 @@ sub hear_upstream {
 sub call {
     my ($asked) = @_;
     return 0 if $towards >= $CONNECTIONS;
-    eval { enter($asked->{replica}); 1 } and socket(my $socket, PF_INET, SOCK_STREAM, 0) or return 0;
+    eval { enter_netns(@{ $asked->{replica} }{qw(ns netns)}); 1 } and socket(my $socket, PF_INET, SOCK_STREAM, 0) or return 0;
     $towards++;
     $asked->{socket} = $socket;
     fcntl($socket, F_SETFL, O_NONBLOCK);
@@ -572,17 +542,12 @@ sub expire {
 
 # --- Sockets
 
-sub enter {
-    my ($replica) = @_;
-    syscall($setns, fileno($replica->{ns}), $CLONE_NEWNET) == 0 or die "enter netns $replica->{netns}: $!\n";
-}
-
 sub open_sockets {
     my ($replica) = @_;
     my $netns = $replica->{netns};
     # Kept open: a connection to an upstream is opened there later.
-    open($replica->{ns}, '<', "/run/netns/$netns") or die "cluster-dns: netns $netns: $!\n";
-    eval { enter($replica); 1 } or die "cluster-dns: $@";
+    $replica->{ns} = open_netns($netns);
+    enter_netns($replica->{ns}, $netns);
     for my $kind ('udp', 'upstream', 'tcp') {
         my $is_tcp = $kind eq 'tcp';
         socket(my $socket, PF_INET, $is_tcp ? SOCK_STREAM : SOCK_DGRAM, 0) or die "cluster-dns: socket: $!\n";

@@ -19,10 +19,11 @@ export const LABS = join(PROJECT, 'labs');
 
 export function readPrograms(): Programs {
   const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
+  const server = read('netns-server.pl');
   return {
-    responder: read('responder.pl'),
+    responder: server + read('responder.pl'),
     dropLog: read('drop-log.pl'),
-    clusterDns: read('cluster-dns.pl'),
+    clusterDns: server + read('cluster-dns.pl'),
   };
 }
 

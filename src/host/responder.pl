@@ -1,31 +1,15 @@
 # Answers on UDP ports, and on TCP ports that do not speak HTTP, of any number of network namespaces from one process.
 #
-#   perl responder.pl CONFIG PIDFILE
-#
-# CONFIG has a line a socket: NETNS udp|tcp PORT DELAY_MS|fail JSON-MEMBERS. A datagram is answered with one line of
-# JSON (who answered, whom it saw, what was said); a TCP connection gets that line first and is then echoed.
-# Perl, because entering a namespace takes setns(2), which Node has not, and perl-base is on every Debian and Ubuntu.
-use strict;
-use warnings;
-use Socket;
-use Fcntl;
-use POSIX ();
-
-my ($config, $pid_file) = @ARGV;
-# setns(2): asm-generic/unistd.h 268 (arm64, riscv64), arch/x86/entry/syscalls/syscall_64.tbl 308.
-my %SETNS = (x86_64 => 308, aarch64 => 268, riscv64 => 268, i686 => 346, ppc64le => 350, s390x => 339);
-my $CLONE_NEWNET = 0x40000000;
-my $machine = (POSIX::uname())[4];
-my $setns = $SETNS{$machine} or die "responder: setns is not known for $machine\n";
+# It begins with netns-server.pl. CONFIG has a line a socket: NETNS udp|tcp PORT DELAY_MS|fail JSON-MEMBERS. A datagram is
+# answered with one line of JSON (who answered, whom it saw, what was said); a TCP connection gets that line first and is
+# then echoed.
 
 my (%server, %client);
 open(my $lines, '<', $config) or die "responder: $config: $!\n";
 while (my $line = <$lines>) {
     chomp $line;
     my ($netns, $protocol, $port, $mode, $identity) = split / /, $line, 5;
-    open(my $ns, '<', "/run/netns/$netns") or die "responder: netns $netns: $!\n";
-    syscall($setns, fileno($ns), $CLONE_NEWNET) == 0 or die "responder: enter netns $netns: $!\n";
-    close $ns;
+    enter_netns(open_netns($netns), $netns);
     my $udp = $protocol eq 'udp';
     socket(my $socket, PF_INET, $udp ? SOCK_DGRAM : SOCK_STREAM, 0) or die "responder: socket: $!\n";
     setsockopt($socket, SOL_SOCKET, SO_REUSEADDR, 1);
@@ -37,20 +21,7 @@ while (my $line = <$lines>) {
     $server{fileno $socket} = { socket => $socket, udp => $udp, port => $port, mode => $mode, identity => $identity };
 }
 
-# In the background once every socket is open, so that whoever started us knows that it may ask.
-my $child = fork();
-defined $child or die "responder: fork: $!\n";
-if ($child) {
-    open(my $out, '>', $pid_file) or die "responder: $pid_file: $!\n";
-    print $out "$child\n";
-    close $out;
-    exit 0;
-}
-POSIX::setsid();
-open(STDIN, '<', '/dev/null');
-open(STDOUT, '>', '/dev/null');
-open(STDERR, '>', '/dev/null');
-$SIG{PIPE} = 'IGNORE';
+go_to_background();
 
 sub quote {
     my ($text) = @_;
@@ -67,9 +38,6 @@ sub answer {
     $seen .= ',"said":' . quote($said) if defined $said;
     return "{$s->{identity},$seen}\n";
 }
-
-# Seconds since some moment, to a hundredth: Time::HiRes is not in perl-base.
-sub now { return (POSIX::times())[0] / 100 }
 
 # A slow server must not hold up the others: what is due later waits here, ordered by its time.
 my @pending;

@@ -3,11 +3,11 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import t, { type Test } from 'tap';
 
 import type { Finished } from '../../src/host/exec.ts';
+import { readPrograms } from '../../src/host/lab-files.ts';
 import { MachineError } from '../../src/host/machine-error.ts';
 import { killSandbox, startSandbox } from '../../src/host/sandbox.ts';
 import { LabStore } from '../../src/host/store.ts';
@@ -16,7 +16,7 @@ import { Inside } from '../support/inside.ts';
 // Much of the time is waiting for upstreams that say nothing.
 t.jobs = 4;
 
-const PROGRAM = fileURLToPath(new URL('../../src/host/cluster-dns.pl', import.meta.url));
+const PROGRAM = '/run/cluster-dns.pl';
 
 /** 10.1.0.3 and 10.1.0.4 are the upstream's too, and nobody listens there. */
 const NETWORK = `
@@ -128,6 +128,7 @@ async function withMachines(
   store.create();
   try {
     const machines = new Machines(new Inside(await startSandbox(store)));
+    await machines.out(`cat >${PROGRAM} <<'PERL'\n${readPrograms().clusterDns}PERL`);
     await machines.out(NETWORK);
     const { exitCode, stderr } = await machines.serve(`${ZONE}listen dns ${upstreams}`);
     if (exitCode !== 0) throw new Error(stderr);
