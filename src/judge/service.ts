@@ -36,32 +36,26 @@ export function passService(traveller: Traveller, node: Node, origin: Origin): S
   const { service, port, by } = entrance;
   const where = `node/${node.name}`;
   const usable = lastResort(port.endpoints);
-  const stop = (code: Code, what: string): { code: Code; because: string; by: string } => ({
-    code,
-    because: `${service.reference} port ${port.port} ${what}`,
-    by: service.reference,
-  });
+  const said = (what: string): string => `${service.reference} port ${port.port} ${what}`;
   if (usable.length === 0) {
-    const { code, because } = stop('NO_ENDPOINTS', `has no endpoints, and ${where} refuses`);
     return {
       at: 'rejected',
       place: nodePlace(node),
-      code,
-      because,
+      code: 'NO_ENDPOINTS',
+      because: said(`has no endpoints, and ${where} refuses`),
       by: service.reference,
       source: service.at,
     };
   }
+  const loses = (code: Code, what: string): Stage =>
+    lost(code, said(what), service.at, { by: service.reference });
 
   const isInternal = by === 'cluster IP';
   const { source } = traveller.packet;
   if (by === 'load balancer' && !isLetIn(service, source)) {
     const ranges = service.loadBalancerSourceRanges.join(', ');
-    const { code, because } = stop(
-      'SERVICE_SOURCE_RANGES',
-      `takes ${ranges} at its load balancer's address, and ${source} is in none of them`,
-    );
-    return lost(code, because, service.at, { by: service.reference });
+    const what = `takes ${ranges} at its load balancer's address, and ${source} is in none of them`;
+    return loses('SERVICE_SOURCE_RANGES', what);
   }
   const policy = isInternal ? service.internalTrafficPolicy : service.externalTrafficPolicy;
   // What the node itself sends from is no address of outside.
@@ -71,11 +65,8 @@ export function passService(traveller: Traveller, node: Node, origin: Origin): S
   const candidates = staysHere ? here : near(usable, node);
   if (candidates.length === 0) {
     const key = isInternal ? 'internalTrafficPolicy' : 'externalTrafficPolicy';
-    const { code, because } = stop(
-      'NO_LOCAL_ENDPOINTS',
-      `has ${key} Local and no endpoint on ${where}, which drops without a word`,
-    );
-    return lost(code, because, service.at, { by: service.reference });
+    const what = `has ${key} Local and no endpoint on ${where}, which drops without a word`;
+    return loses('NO_LOCAL_ENDPOINTS', what);
   }
   const endpoint = traveller.pick(candidates);
   const isMasqueraded = !isInternal && (policy === 'Cluster' || isOfNode);
