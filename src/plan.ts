@@ -18,7 +18,7 @@ import type { Diagnostics } from './base/diagnostic.ts';
 import { renderReference } from './base/reference.ts';
 import { addressMappings, type Cloud, type Cluster, vpcOfThing } from './cloud.ts';
 import { CERTIFICATE_AUTHORITY, endpointNames, planControlPlane } from './eks/control-plane.ts';
-import { KUBE_SYSTEM } from './eks/coredns.ts';
+import { isKubeDns } from './eks/coredns.ts';
 import { planNode } from './eks/node.ts';
 import { planNodeServices } from './eks/node-services.ts';
 import { namesOfHosts, planInternetDns } from './internet/dns.ts';
@@ -106,7 +106,7 @@ function planCluster(cloud: Cloud, cluster: Cluster, programs: Programs): Fragme
   if (vpc === undefined) throw new Error(`the VPC ${cluster.vpc} of the cluster is not there`);
   const [server] = resolverAddresses(vpc);
   const fragment = planControlPlane(cluster.controlPlane, version);
-  const dns = services.find((one) => one.namespace === KUBE_SYSTEM && one.name === 'kube-dns');
+  const dns = services.find(isKubeDns);
   const clusterDns = dns?.clusterIp === 'None' ? undefined : dns?.clusterIp;
   for (const node of nodes.values()) {
     fragment.addAll(

@@ -8,27 +8,34 @@
  */
 
 import { type Cidr, nth } from '../base/ip.ts';
+import { DNS_PORT } from '../kernel/name-server.ts';
 import type { PodSpec } from '../k8s/pod.ts';
 import type { ServiceSpec } from '../k8s/service.ts';
 import type { WorkloadSpec } from '../k8s/workload.ts';
 import type { Where } from '../source/yaml.ts';
 import { clusterService } from './control-plane.ts';
 
-export const KUBE_SYSTEM = 'kube-system';
+const KUBE_SYSTEM = 'kube-system';
 const LABELS = { 'k8s-app': 'kube-dns', 'eks.amazonaws.com/component': 'coredns' };
 const DNS_ADDRESS = 10;
 const REPLICAS = 2;
-const PORT = 53;
 
 /** Of the add-on, or of whoever replaces it. */
 export function isSystemPod(pod: Pick<PodSpec, 'namespace' | 'runsCoreDns'>): boolean {
   return pod.runsCoreDns && pod.namespace === KUBE_SYSTEM;
 }
 
+const KUBE_DNS = 'kube-dns';
+
+/** The Service that every cluster's pods ask for names. */
+export function isKubeDns({ namespace, name }: Pick<ServiceSpec, 'namespace' | 'name'>): boolean {
+  return namespace === KUBE_SYSTEM && name === KUBE_DNS;
+}
+
 export function corednsDeployment(where: Where): WorkloadSpec {
   const at = where.keyAt();
   const port = (name: string, protocol: 'tcp' | 'udp') =>
-    ({ name, containerPort: PORT, protocol, http: false, at }) as const;
+    ({ name, containerPort: DNS_PORT, protocol, http: false, at }) as const;
   return {
     kind: 'Deployment',
     namespace: KUBE_SYSTEM,
@@ -60,10 +67,10 @@ export function corednsDeployment(where: Where): WorkloadSpec {
 
 export function kubeDnsService(serviceCidr: Cidr, where: Where): ServiceSpec {
   const port = (name: string, protocol: 'tcp' | 'udp') =>
-    ({ name, protocol, port: PORT, targetPort: PORT, nodePort: undefined, where }) as const;
+    ({ name, protocol, port: DNS_PORT, targetPort: DNS_PORT, nodePort: undefined, where }) as const;
   return clusterService(
     KUBE_SYSTEM,
-    'kube-dns',
+    KUBE_DNS,
     nth(serviceCidr, DNS_ADDRESS),
     where,
     [port('dns', 'udp'), port('dns-tcp', 'tcp')],

@@ -3,7 +3,7 @@
 import { resolverAddresses } from '../aws/route53-resolver.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
-import { KUBE_SYSTEM } from '../eks/coredns.ts';
+import { isKubeDns } from '../eks/coredns.ts';
 import { ROUTER_ADDRESS } from '../internet/host.ts';
 import type { Service } from '../k8s/cluster-services.ts';
 import { reference } from './places.ts';
@@ -40,7 +40,5 @@ export function nameServerOf(cloud: Cloud, from: Thing): NameServer | undefined 
 }
 
 function kubeDns(cloud: Cloud): Service | undefined {
-  return cloud.cluster?.services.find(
-    ({ namespace, name }) => namespace === KUBE_SYSTEM && name === 'kube-dns',
-  );
+  return cloud.cluster?.services.find(isKubeDns);
 }

@@ -7,7 +7,7 @@
 
 import type { Ipv4 } from '../base/ip.ts';
 import type { Cloud, Thing } from '../cloud.ts';
-import { KUBE_SYSTEM } from '../eks/coredns.ts';
+import { isKubeDns } from '../eks/coredns.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import type { Service } from '../k8s/cluster-services.ts';
 import { plainPorts, podsIn } from '../judge/listen.ts';
@@ -72,11 +72,11 @@ type Asked = Pick<MatrixQuestion, 'address' | 'protocol' | 'port' | 'delayMs'>;
 /** Those with an address of their own that manifests declare. */
 function servicesOf(cloud: Cloud): Service[] {
   return (cloud.cluster?.services ?? []).filter(
-    ({ clusterIp, namespace, name }) =>
-      clusterIp !== undefined &&
-      clusterIp !== 'None' &&
-      !(namespace === 'default' && name === 'kubernetes') &&
-      !(namespace === KUBE_SYSTEM && name === 'kube-dns'),
+    (service) =>
+      service.clusterIp !== undefined &&
+      service.clusterIp !== 'None' &&
+      !(service.namespace === 'default' && service.name === 'kubernetes') &&
+      !isKubeDns(service),
   );
 }
 

@@ -1,5 +1,6 @@
 /** What a name leads to for the programs of a thing: their own resolver's search, the cluster's DNS, the VPC's, the internet's. */
 
+import { loadBalancerRecords } from '../aws/application-load-balancer.ts';
 import { lookUpEc2Name } from '../aws/route53-resolver.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
@@ -25,13 +26,9 @@ function resolvePublicName(cloud: Cloud, from: Thing | undefined, name: string):
     const records = vpc !== undefined && vpc.name === cloud.cluster?.vpc ? inside : outside;
     return records.map(({ address }) => address);
   }
-  const balancer = cloud.loadBalancers.find(({ names }) => names.includes(word));
-  if (balancer !== undefined) {
-    return balancer.nodes.map(({ eni }) => {
-      const { address, elastic } = eni.addresses[0];
-      return elastic ?? address;
-    });
-  }
+  const records = cloud.loadBalancers.flatMap(loadBalancerRecords);
+  const ofBalancer = records.filter((record) => record.name === word);
+  if (ofBalancer.length > 0) return ofBalancer.map((record) => record.address);
   const address =
     cloud.internetHosts.find((host) => host.name.toLowerCase() === word)?.address ??
     lookUpEc2Name(word, vpc, [...cloud.vpcs.values()]);
