@@ -79,7 +79,7 @@ function withSamples(first: Outcome, { samples, times = '' }: ToolResult): Outco
   return { ...first, answers, samplesMs };
 }
 
-/** @see dig(1): 9 is "no reply from server" */
+/** @see dig(1): 9 is "no reply from server", `-u` counts in microseconds */
 function readDig({ exitCode, out, err }: ToolResult): Outcome {
   const said = `${out}\n${err}`;
   const asked = [...out.matchAll(/^;(\S+)\s+IN\s+A$/gm)].map((match) =>
@@ -93,12 +93,12 @@ function readDig({ exitCode, out, err }: ToolResult): Outcome {
   const addresses = [...out.matchAll(/^\S+\s+\d+\s+IN\s+A\s+(\S+)$/gm)].flatMap(
     (match) => parseIpv4(match[1] ?? '') ?? [],
   );
-  const time = /^;; Query time: (\d+) msec$/m.exec(out);
+  const time = /^;; Query time: (\d+) usec$/m.exec(out);
   return {
     verdict: addresses.length > 0 ? 'allowed' : 'no-such-name',
     addresses,
     asked,
-    timeMs: time === null ? undefined : Number(time[1]),
+    timeMs: time === null ? undefined : Number(time[1]) / 1000,
   };
 }
 

@@ -107,7 +107,7 @@ function renderAsk(ask: Ask, index: number): string {
   const limits = `--connect-timeout ${seconds} --max-time ${seconds + ANSWER_SECONDS}`;
   switch (request.kind) {
     case 'dns':
-      return `${inside} dig +search +showsearch +tries=1 +time=${Math.ceil(seconds)} -p ${request.port} '${request.text}'`;
+      return `${inside} dig -u +search +showsearch +tries=1 +time=${Math.ceil(seconds)} -p ${request.port} '${request.text}'`;
     case 'http': {
       // By this a request is known again in what a load balancer sends on.
       const one = `${inside} curl -sS${trust(request)} -H 'X-Hoplab: ${token}'${headerOptions(probe)} -o ${index}.body -w '%{json}' ${limits} --local-port ${ports.from}-${ports.to} '${request.text}'`;

@@ -54,7 +54,7 @@ function renderWide(results: readonly ProbeResult[], style: Style): string {
     mark(result, style),
     result.name,
     result.probe.from,
-    `${result.request.kind} ${(result.probe[result.request.kind] ?? '').replace(/^https?:\/\//, '')}`,
+    renderRequest(result),
     expected(result),
     seen(result),
     renderTime(result.timeMs),
@@ -62,6 +62,13 @@ function renderWide(results: readonly ProbeResult[], style: Style): string {
   ]);
   const headers = ['', 'FLOW', 'FROM', 'TO', 'EXPECTED', 'SEEN', 'TIME', 'PATH (observed)'];
   return withNotes(table(headers, rows, style), results, (result) => notes(result, style));
+}
+
+/** `http example.com/`; TLS is told by its scheme. */
+function renderRequest({ probe, request: { kind } }: ProbeResult): string {
+  const target = probe[kind] ?? '';
+  const [, scheme = kind, rest = target] = /^(https?):\/\/(.*)$/.exec(target) ?? [];
+  return `${scheme} ${rest}`;
 }
 
 /** The table with lines under each of its rows. */

@@ -2,7 +2,15 @@
 
 import t from 'tap';
 
-import { edit, pods, refusals, type TestLab, withLab, OPEN_GROUPS } from '../support/with-lab.ts';
+import {
+  edit,
+  OPEN_GROUPS,
+  pods,
+  refusals,
+  SILENCE_MS,
+  type TestLab,
+  withLab,
+} from '../support/with-lab.ts';
 
 // Most of the time is waiting for what does not come.
 t.jobs = 4;
@@ -169,9 +177,9 @@ t.test('NAT-04 connections to one destination are bounded, and others go on', as
     await lab.echoServer('internet/server', 9000);
     await lab.echoServer('internet/server', 9001);
     await lab.echoServer('internet/other', 9000);
-    const open = async (target: string): Promise<string> => {
+    const open = async (target: string, patienceMs?: number): Promise<string> => {
       const connection = await lab.connect('pod/a', target);
-      const said = await connection.say();
+      const said = await connection.say(patienceMs);
       // One that goes on trying would take the room that is made below.
       if (said !== 'echo') await connection.close();
       return said;
@@ -183,7 +191,7 @@ t.test('NAT-04 connections to one destination are bounded, and others go on', as
 
     t.strictSame(
       await Promise.all([
-        open('198.51.100.10:9000'),
+        open('198.51.100.10:9000', SILENCE_MS),
         open('198.51.100.10:9001'),
         open('198.51.100.20:9000'),
       ]),
@@ -194,7 +202,7 @@ t.test('NAT-04 connections to one destination are bounded, and others go on', as
     await four[0]?.close();
     t.equal(
       await lab.poll(
-        async () => open('198.51.100.10:9000'),
+        async () => open('198.51.100.10:9000', SILENCE_MS),
         (said) => said === 'echo',
       ),
       'echo',

@@ -2,7 +2,7 @@
 
 import t from 'tap';
 
-import { edit, withLab } from '../support/with-lab.ts';
+import { edit, SILENCE_MS, withLab } from '../support/with-lab.ts';
 
 // Much of the time is waiting for what does not come.
 t.jobs = 2;
@@ -95,9 +95,9 @@ t.test(
       await lab.echoServer('instance/server', 9001);
       const cut = await lab.connect('instance/client', '10.0.4.10:9000');
       const kept = await lab.connect('instance/client', '10.0.4.10:9001');
-      t.strictSame([await cut.say(), await kept.say()], ['echo', 'echo']);
+      t.strictSame([await cut.say(SILENCE_MS), await kept.say()], ['echo', 'echo']);
       await lab.change(edit(LAB, 'ingress: {', 'ingress: { 50: { action: deny, ports: 9000 },'));
-      t.strictSame([await cut.say(), await kept.say()], ['silence', 'echo']);
+      t.strictSame([await cut.say(SILENCE_MS), await kept.say()], ['silence', 'echo']);
       await lab.change(LAB);
       t.equal(await cut.say(5000), 'echo', 'what was only held up goes on');
     });

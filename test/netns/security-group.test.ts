@@ -2,7 +2,7 @@
 
 import t from 'tap';
 
-import { edit, withLab } from '../support/with-lab.ts';
+import { edit, SILENCE_MS, withLab } from '../support/with-lab.ts';
 
 // Much of the time is waiting for what does not come.
 t.jobs = 2;
@@ -189,13 +189,13 @@ t.test('SG-05 a tracked connection outlives its rule, an untracked one does not'
     const untracked = await lab.connect('instance/client', '10.0.3.20:9002');
     t.strictSame([await tracked.say(), await untracked.say()], ['echo', 'echo']);
     await lab.change(edit(LAB, SERVERS, 'ingress: []'));
-    t.strictSame([await tracked.say(), await untracked.say()], ['echo', 'silence']);
+    t.strictSame([await tracked.say(), await untracked.say(SILENCE_MS)], ['echo', 'silence']);
     const again = [
       await lab.connect('instance/client', '10.0.3.20:9001'),
       await lab.connect('instance/client', '10.0.3.20:9002'),
     ];
     t.strictSame(
-      await Promise.all(again.map(async (one) => one.say())),
+      await Promise.all(again.map(async (one) => one.say(SILENCE_MS))),
       ['silence', 'silence'],
       'neither is opened anew',
     );
@@ -248,7 +248,8 @@ t.test('SG-06 the times are the lab’s to set, and a full table denies what is 
     const { stdout } = await lab.cli('drops');
     t.match(stdout, 'tracking allowance');
     await lab.change(edit(text, 'maxEntries: 4', 'maxEntries: 40'));
-    t.equal(await third.say(5000), 'echo', 'there is room');
+    // Its SYN is sent again after 1, 3, 7 and 15 seconds.
+    t.equal(await third.say(20_000), 'echo', 'there is room');
   });
 });
 

@@ -351,6 +351,9 @@ class Chatter {
 /** How long socat may take to start. */
 const START_MS = 20_000;
 
+/** How long one listens for what is not to come. */
+export const SILENCE_MS = 1500;
+
 export class Connection {
   readonly #lab: TestLab;
   readonly #base: string;
@@ -361,8 +364,11 @@ export class Connection {
     this.#base = base;
   }
 
-  /** Sends a word and waits for its echo; `reset` when the connection is, `silence` when nothing comes. */
-  async say(patienceMs = 1500): Promise<'echo' | 'reset' | 'silence'> {
+  /**
+   * Sends a word and waits for its echo; `reset` when the connection is, `silence` when nothing comes. Where silence is
+   * right, SILENCE_MS is long enough; what is to come may take longer on a busy machine.
+   */
+  async say(patienceMs = 10_000): Promise<'echo' | 'reset' | 'silence'> {
     this.#said += 1;
     const word = `word-${this.#said}.`;
     let deadline = Date.now() + patienceMs;
