@@ -5,6 +5,7 @@
  */
 
 import type { LoadBalancer } from './aws/application-load-balancer.ts';
+import type { NetworkLoadBalancer } from './aws/network-load-balancer.ts';
 import type { AddressMapping } from './aws/internet-gateway.ts';
 import type { SecurityGroupSpec } from './aws/security-group.ts';
 import { AddressBook, type AddressSources, type Subnet } from './aws/subnet.ts';
@@ -16,7 +17,7 @@ import {
   type VpcGround,
   type VpcSpec,
 } from './aws/vpc.ts';
-import { type Diagnostics, renderSourceRef, type SourceRef, suggest } from './base/diagnostic.ts';
+import { Diagnostics, renderSourceRef, type SourceRef, suggest } from './base/diagnostic.ts';
 import { hashModulo } from './base/hash.ts';
 import {
   type Cidr,
@@ -35,6 +36,7 @@ import { type ControlPlane, kubernetesService, resolveControlPlane } from './eks
 import { corednsDeployment, isSystemPod, kubeDnsService } from './eks/coredns.ts';
 import {
   backendRule,
+  type BalancerNeeds,
   type BalancerPlan,
   controllerGroups,
   planBalancers,
@@ -51,11 +53,13 @@ import {
   resolveNodeGround,
   zoneOf,
 } from './eks/node.ts';
+import { nlbGroups, nlbNodeRules, resolveNetworkLoadBalancer } from './eks/nlb-controller.ts';
 import { resolvePodGroups } from './eks/pod-eni.ts';
 import { excludedCidrs } from './eks/snat.ts';
 import { type CniSettings, type Pod } from './eks/vpc-cni.ts';
 import { INTERNET_NETNS, type InternetHost, resolveInternetHost } from './internet/host.ts';
 import { resolveServices, type Service } from './k8s/cluster-services.ts';
+import { allocateServiceAddresses } from './k8s/service-address.ts';
 import { expandPods } from './k8s/controller.ts';
 import type { Manifests } from './k8s/manifest.ts';
 import { podReference } from './k8s/pod.ts';
@@ -80,7 +84,7 @@ export interface Thing {
 }
 
 export type ThingKind =
-  'pod' | 'node' | 'instance' | 'internet' | 'nat' | 'igw' | 'vpc' | 'eks' | 'alb';
+  'pod' | 'node' | 'instance' | 'internet' | 'nat' | 'igw' | 'vpc' | 'eks' | 'alb' | 'nlb';
 
 export interface Cluster {
   readonly vpc: string;
@@ -104,6 +108,7 @@ export interface Cloud {
   readonly pods: readonly Pod[];
   readonly internetHosts: readonly InternetHost[];
   readonly loadBalancers: readonly LoadBalancer[];
+  readonly networkLoadBalancers: readonly NetworkLoadBalancer[];
   readonly things: ReadonlyMap<string, Thing>;
 }
 
@@ -118,10 +123,10 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
   for (const [name, written] of Object.entries(file.vpcs)) {
     const isOfCluster = file.cluster?.vpc === name;
     const implied = isOfCluster
-      ? { ...CLUSTER_SECURITY_GROUPS, ...controllerGroups(balancers) }
+      ? { ...CLUSTER_SECURITY_GROUPS, ...controllerGroups(balancers), ...nlbGroups(lab.nlbs) }
       : {};
     const opened = isOfCluster
-      ? openToBalancers(written, implied, balancers)
+      ? openToBalancers(written, implied, rulesForBalancers(lab, written, balancers))
       : { spec: written, implied };
     const { spec } = opened;
     const ground = resolveVpcGround(
@@ -173,20 +178,25 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     diagnostics,
   );
   const ofCluster = grounds.get(cluster?.vpc ?? '');
-  const loadBalancers =
+  const needs: BalancerNeeds | undefined =
     cluster === undefined || ofCluster === undefined
+      ? undefined
+      : {
+          book,
+          elastic,
+          vpc: ofCluster,
+          isPublic: (subnet: Subnet) => isPublicSubnet(file.vpcs[ofCluster.name], subnet),
+          services: cluster.services,
+          nodes: resolvedNodes,
+        };
+  const loadBalancers =
+    needs === undefined
       ? []
-      : balancers.flatMap((plan) => {
-          const needs = {
-            book,
-            elastic,
-            vpc: ofCluster,
-            isPublic: (subnet: Subnet) => isPublicSubnet(file.vpcs[ofCluster.name], subnet),
-            services: cluster.services,
-            nodes: resolvedNodes,
-          };
-          return resolveBalancer(plan, needs, diagnostics) ?? [];
-        });
+      : balancers.flatMap((plan) => resolveBalancer(plan, needs, diagnostics) ?? []);
+  const networkLoadBalancers =
+    needs === undefined
+      ? []
+      : lab.nlbs.flatMap((nlb) => resolveNetworkLoadBalancer(nlb, needs, diagnostics) ?? []);
   const vpcs = new Map<string, Vpc>();
   for (const [name, spec] of Object.entries(file.vpcs)) {
     const ground = grounds.get(name);
@@ -196,11 +206,13 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
         ? [
             ...[...resolvedNodes.values()].flatMap(allInterfaces),
             ...(cluster?.controlPlane.servers ?? []).flatMap((server) => server.interfaces),
-            ...loadBalancers.flatMap(({ nodes: all }) => all.map(({ eni }) => eni)),
+            ...[...loadBalancers, ...networkLoadBalancers].flatMap(({ nodes: all }) =>
+              all.map(({ eni }) => eni),
+            ),
           ]
         : [];
-    const needs = { book, elastic, nodeInterfaces };
-    vpcs.set(name, resolveVpc(ground, spec, needs, where.in('vpcs', name), diagnostics));
+    const sources = { book, elastic, nodeInterfaces };
+    vpcs.set(name, resolveVpc(ground, spec, sources, where.in('vpcs', name), diagnostics));
   }
 
   const pods = [...resolvedNodes.values()].flatMap((node) => node.pods);
@@ -213,25 +225,43 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     pods,
     internetHosts: hosts,
     loadBalancers,
-    things: nameThings({ vpcs, cluster, pods, hosts, loadBalancers }, diagnostics),
+    networkLoadBalancers,
+    things: nameThings(
+      { vpcs, cluster, pods, hosts, loadBalancers, networkLoadBalancers },
+      diagnostics,
+    ),
   };
+}
+
+/** What the nodes' group lets in for the sake of the load balancers. */
+function rulesForBalancers(
+  { file, manifests, nlbs }: LabSpec,
+  vpc: VpcSpec,
+  balancers: readonly BalancerPlan[],
+): SecurityGroupSpec['ingress'] {
+  if (file.cluster === undefined) return [];
+  const rule = backendRule(balancers);
+  const serviceCidr = serviceCidrOf(file.cluster, [vpc.cidr, ...vpc.secondaryCidrs]);
+  // What is wrong with them is said where they are resolved.
+  const addresses = allocateServiceAddresses(manifests.services, serviceCidr, new Diagnostics());
+  const all = [...(rule === undefined ? [] : [rule]), ...nlbNodeRules(nlbs, addresses, vpc)];
+  return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
 }
 
 /** The controller lets its load balancers into the nodes' group, whoever declared that. */
 function openToBalancers(
   spec: VpcSpec,
   implied: Readonly<Record<string, SecurityGroupSpec>>,
-  balancers: readonly BalancerPlan[],
+  rules: readonly SecurityGroupSpec['ingress'][number][],
 ): { readonly spec: VpcSpec; readonly implied: Readonly<Record<string, SecurityGroupSpec>> } {
-  const rule = backendRule(balancers);
-  if (rule === undefined) return { spec, implied };
+  if (rules.length === 0) return { spec, implied };
   const open = (
     groups: Readonly<Record<string, SecurityGroupSpec>>,
   ): Record<string, SecurityGroupSpec> =>
     Object.fromEntries(
       Object.entries(groups).map(([name, group]) =>
         name === CLUSTER_SECURITY_GROUP
-          ? [name, { ...group, ingress: [...group.ingress, rule] }]
+          ? [name, { ...group, ingress: [...group.ingress, ...rules] }]
           : [name, group],
       ),
     );
@@ -491,12 +521,14 @@ function nameThings(
     pods,
     hosts,
     loadBalancers,
+    networkLoadBalancers,
   }: {
     readonly vpcs: ReadonlyMap<string, Vpc>;
     readonly cluster: Cluster | undefined;
     readonly pods: readonly Pod[];
     readonly hosts: readonly InternetHost[];
     readonly loadBalancers: readonly LoadBalancer[];
+    readonly networkLoadBalancers: readonly NetworkLoadBalancer[];
   },
   diagnostics: Diagnostics,
 ): Map<string, Thing> {
@@ -509,7 +541,7 @@ function nameThings(
     at: SourceRef | undefined,
     isSystem = false,
   ): void => {
-    const isEndpoint = ['pod', 'node', 'instance', 'internet', 'eks', 'alb'].includes(kind);
+    const isEndpoint = ['pod', 'node', 'instance', 'internet', 'eks', 'alb', 'nlb'].includes(kind);
     const reference = renderReference(kind, name);
     things.push({ reference, kind, netns, address, isEndpoint, isSystem, at });
   };
@@ -531,9 +563,14 @@ function nameThings(
   for (const { name, netns, interfaces, at } of cluster?.controlPlane.servers ?? []) {
     add('eks', name, netns, interfaces[0].addresses[0].address, at, true);
   }
-  for (const { nodes, at } of loadBalancers) {
-    for (const { netns, eni } of nodes) {
-      add('alb', eni.thing.slice('alb/'.length), netns, eni.addresses[0].address, at);
+  for (const [kind, all] of [
+    ['alb', loadBalancers],
+    ['nlb', networkLoadBalancers],
+  ] as const) {
+    for (const { nodes, at } of all) {
+      for (const { netns, eni } of nodes) {
+        add(kind, eni.thing.slice(`${kind}/`.length), netns, eni.addresses[0].address, at);
+      }
     }
   }
   for (const { name, netns, address, at, isSystem } of hosts) {
@@ -576,7 +613,7 @@ export function addressMappings(vpc: Vpc): AddressMapping[] {
 
 /** The VPC that an endpoint is in; undefined for what is in none, and for what runs no programs of its own. */
 export function vpcOfThing(cloud: Cloud, { kind, netns }: Thing): Vpc | undefined {
-  if (kind === 'pod' || kind === 'node' || kind === 'eks' || kind === 'alb')
+  if (['pod', 'node', 'eks', 'alb', 'nlb'].includes(kind))
     return cloud.vpcs.get(cloud.cluster?.vpc ?? '');
   if (kind !== 'instance') return undefined;
   return [...cloud.vpcs.values()].find((vpc) =>

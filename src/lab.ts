@@ -5,6 +5,7 @@ import * as z from 'zod';
 import { VpcSpec } from './aws/vpc.ts';
 import { type Diagnostics, type SourceRef } from './base/diagnostic.ts';
 import { type AlbIngresses, readAlbIngresses } from './eks/alb-ingress.ts';
+import { type NlbService, readNlbServices } from './eks/nlb-annotations.ts';
 import { ClusterSpec } from './eks/cluster.ts';
 import { InternetHostSpec } from './internet/host.ts';
 import { type Manifests, readManifests } from './k8s/manifest.ts';
@@ -40,6 +41,8 @@ export interface LabSpec {
   readonly manifests: Manifests;
   /** What the AWS Load Balancer Controller is told. */
   readonly albs: AlbIngresses;
+  /** The Services that get a Network Load Balancer. */
+  readonly nlbs: readonly NlbService[];
 }
 
 /** A replacement of a part of the lab: an experiment's `with:`, or `--set` on the command line. */
@@ -140,6 +143,7 @@ export function readLab(source: LabSource, diagnostics: Diagnostics): LabSpec | 
   const file = readWith(LabFile, source.lab, diagnostics);
   const manifests = readManifests(source.manifests, diagnostics);
   const albs = readAlbIngresses(manifests, diagnostics);
+  const nlbs = readNlbServices(manifests.services, diagnostics);
   if (file === undefined) return undefined;
-  return { name: source.name, file, where: source.lab.where(), manifests, albs };
+  return { name: source.name, file, where: source.lab.where(), manifests, albs, nlbs };
 }

@@ -6,6 +6,9 @@ import { planDropLog } from './aws/drop-log.ts';
 import { internetLink, planInternetGateway, TRANSIT_IGW } from './aws/internet-gateway.ts';
 import { planInstance } from './aws/instance.ts';
 import { planNatGateway } from './aws/nat-gateway.ts';
+import { nlbRecords, planNetworkLoadBalancer } from './aws/network-load-balancer.ts';
+import { planNlbHealth } from './aws/nlb-health.ts';
+import { planReturn } from './aws/nlb-return.ts';
 import {
   namesOutside,
   planResolver,
@@ -33,6 +36,8 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
   const gateways = [];
   for (const vpc of cloud.vpcs.values()) {
     fragment.addAll(planVpc(vpc));
+    const why = because('vpc', `vpc/${vpc.name}`, vpc.at);
+    fragment.addAll(planReturn(vpc.netns, vpc.interfaces, why));
     const igw = vpc.internetGateway;
     if (igw !== undefined) {
       const mappings = addressMappings(vpc);
@@ -67,9 +72,14 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     });
   }
   fragment.addAll(planLoadBalancers(cloud.loadBalancers));
+  for (const balancer of cloud.networkLoadBalancers) {
+    fragment.addAll(planNetworkLoadBalancer(balancer));
+  }
+  fragment.addAll(planNlbHealth(cloud.networkLoadBalancers, programs));
   const hostNames = [
     ...namesOfHosts(declared),
     ...cloud.loadBalancers.flatMap(loadBalancerRecords),
+    ...cloud.networkLoadBalancers.flatMap(nlbRecords),
   ];
   for (const vpc of cloud.vpcs.values()) {
     const others = [...cloud.vpcs.values()].filter((one) => one !== vpc);

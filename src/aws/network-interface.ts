@@ -42,6 +42,10 @@ export interface NetworkInterface {
   readonly sourceDestCheck: boolean;
   /** The security groups it carries; undefined for what can have none (a NAT gateway). */
   readonly securityGroups: readonly string[] | undefined;
+  /** It hands on what clients send with their own addresses, as a Network Load Balancer does. */
+  readonly preservesClients?: boolean;
+  /** Its connections are tracked whatever its groups say. */
+  readonly isAlwaysTracked?: boolean;
   /** The address that it may ask for its router with beside its own: a branch and a further card ask with their node's. */
   readonly asksAs?: Ipv4;
   readonly at: SourceRef;

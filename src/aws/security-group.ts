@@ -243,24 +243,34 @@ export interface GroupedVpc {
   readonly interfaces: readonly NetworkInterface[];
 }
 
-/** The rule that lets a packet pass; without one `undefined`, or `partly` where it hangs on a port not known yet. */
+/**
+ * The rule that lets a packet pass; without one `undefined`, or `partly` where it hangs on a port not known yet. `sender` is
+ * the ENI that it comes from, whose groups count too where it hands on what others send.
+ */
 export function permittingRule(
   vpc: GroupedVpc,
   groups: readonly string[],
   direction: Direction,
   header: PermissionHeader,
   peer: Ipv4,
+  sender?: NetworkInterface,
 ): SecurityGroupRule | 'partly' | undefined {
   let partly = false;
   for (const name of groups) {
     for (const rule of vpc.securityGroups.get(name)?.[direction] ?? []) {
-      if (!peerIncludes(vpc, rule.peer, peer)) continue;
+      const isSender = rule.peer.kind === 'group' && isHandedOnBy(sender, rule.peer.name);
+      if (!isSender && !peerIncludes(vpc, rule.peer, peer)) continue;
       const covered = covers(rule.permission, header);
       if (covered === 'yes') return rule;
       partly ||= covered === 'partly';
     }
   }
   return partly ? 'partly' : undefined;
+}
+
+/** @see NLB user guide, load-balancer-security-groups.html: a target's rule may name the load balancer's group */
+function isHandedOnBy(sender: NetworkInterface | undefined, group: string): boolean {
+  return sender?.preservesClients === true && sender.securityGroups?.includes(group) === true;
 }
 
 function peerIncludes(vpc: GroupedVpc, peer: Peer, address: Ipv4): boolean {
@@ -402,15 +412,31 @@ function planSecurityGroup(
     as(why, 'the set of its members'),
     set('set', groupSet(group.name), 'type ipv4_addr;'),
   );
+  const handsOn = (name: string): boolean =>
+    membersOf(interfaces, name).some((eni) => isHandedOnBy(eni, name));
   fragment.add(
     why,
-    ...(['egress', 'ingress'] as const).map((direction) =>
-      chain(
-        groupChain(group.name, direction),
-        group[direction].map((rule) => renderRule(rule, direction)),
-      ),
+    chain(
+      groupChain(group.name, 'egress'),
+      group.egress.map((rule) => renderRule(rule, 'egress')),
+    ),
+    chain(
+      groupChain(group.name, 'ingress'),
+      group.ingress.flatMap((rule) => {
+        const { peer } = rule;
+        const text = renderRule(rule, 'ingress');
+        return peer.kind === 'group' && handsOn(peer.name)
+          ? [text, renderRule(rule, 'ingress', `ether saddr @${senderSet(peer.name)}`)]
+          : [text];
+      }),
     ),
   );
+  const senders = membersOf(interfaces, group.name).filter((eni) => isHandedOnBy(eni, group.name));
+  if (senders.length > 0) {
+    const of = as(why, 'the load balancers of it that leave the client’s address in a packet');
+    fragment.add(of, set('set', senderSet(group.name), 'type ether_addr;'));
+    for (const { mac } of senders) fragment.add(of, element(senderSet(group.name), mac));
+  }
   for (const eni of membersOf(interfaces, group.name)) {
     for (const { address } of eni.addresses) {
       fragment.add(
@@ -425,13 +451,13 @@ function planSecurityGroup(
   return fragment;
 }
 
-function renderRule({ permission, peer }: SecurityGroupRule, direction: Direction): string {
+function renderRule(
+  { permission, peer }: SecurityGroupRule,
+  direction: Direction,
+  match = renderPeerMatch(peer, direction),
+): string {
   const mayBeOpen = isEverybody(peer) && permission.protocol !== 'icmp';
-  return [
-    renderPeerMatch(peer, direction),
-    nftMatch(permission),
-    `goto ${mayBeOpen ? TRACK_UNLESS_OPEN[direction] : TRACK}`,
-  ]
+  return [match, nftMatch(permission), `goto ${mayBeOpen ? TRACK_UNLESS_OPEN[direction] : TRACK}`]
     .filter((word) => word !== '')
     .join(' ');
 }
@@ -472,13 +498,14 @@ function planGate(
       element(INGRESS_OF, address, verdict('ingress')),
     );
   }
-  if (groups === undefined) {
-    return fragment.add(
+  if (groups === undefined || eni.isAlwaysTracked === true) {
+    fragment.add(
       as(why, 'that its connections are always tracked'),
       element(ALWAYS_TRACKED.mac, eni.mac),
       ...eni.addresses.map(({ address }) => element(ALWAYS_TRACKED.address, address)),
     );
   }
+  if (groups === undefined) return fragment;
   for (const direction of ['ingress', 'egress'] as const) {
     for (const protocol of ['tcp', 'udp'] as const) {
       if (!isOpenToAll(vpc, groups, direction, protocol)) continue;
@@ -497,6 +524,11 @@ function reason(groups: readonly string[], direction: Direction): string {
   const whole = text(groups.join(','));
   if (whole.length <= MAX_REASON_BYTES) return whole;
   return text(`${groups[0] ?? ''} and ${groups.length - 1} more`);
+}
+
+/** The set of the MACs of its members that hand on what others send. */
+function senderSet(name: string): string {
+  return `sg-${name}-senders`;
 }
 
 /** The set of the private addresses of a group's members. */

@@ -26,7 +26,10 @@ export interface StatusRange {
   readonly to: number;
 }
 
-export function isSuccess({ successCodes }: HealthCheck, status: number): boolean {
+export function isSuccess(
+  { successCodes }: Pick<HealthCheck, 'successCodes'>,
+  status: number,
+): boolean {
   return successCodes.some(({ from, to }) => status >= from && status <= to);
 }
 

@@ -220,12 +220,12 @@ function checkTogether(settings: AlbTargetSettings, { annotations }: WrittenTarg
   }
 }
 
-function parseHealthCheckPort(text: string): number | string | undefined {
+export function parseHealthCheckPort(text: string): number | string | undefined {
   if (/^\d+$/.test(text)) return parseInteger(text, 1, 65_535);
   return isPortName(text) ? text : undefined;
 }
 
-function parseStatusRanges(text: string): readonly StatusRange[] | undefined {
+export function parseStatusRanges(text: string): readonly StatusRange[] | undefined {
   const ranges = splitList(text).map((part) => {
     const [first = '', last = first, ...rest] = part.split('-');
     const [from, to] = [parseInteger(first, 200, 499), parseInteger(last, 200, 499)];

@@ -10,16 +10,26 @@ import type { Where } from '../source/yaml.ts';
 
 export const ALB_PREFIX = 'alb.ingress.kubernetes.io/';
 
-/** The annotations of one object with the controller's prefix, by the word after it. */
+/** The annotations of one object with a prefix of the controller's, by the word after it. */
 export class AlbAnnotations {
+  readonly #prefix: string;
+  readonly #withoutEffect: string;
   readonly #values: ReadonlyMap<string, string>;
   readonly #where: Where;
   readonly #diagnostics: Diagnostics;
 
-  constructor(object: Annotated, diagnostics: Diagnostics) {
+  /** `withoutEffect` is the code of what has no effect. */
+  constructor(
+    object: Annotated,
+    diagnostics: Diagnostics,
+    prefix = ALB_PREFIX,
+    withoutEffect = 'alb-without-effect',
+  ) {
+    this.#prefix = prefix;
+    this.#withoutEffect = withoutEffect;
     this.#values = new Map(
       Object.entries(object.annotations).flatMap(([name, value]) =>
-        name.startsWith(ALB_PREFIX) ? [[name.slice(ALB_PREFIX.length), value] as const] : [],
+        name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],
       ),
     );
     this.#where = whereAnnotations(object);
@@ -36,23 +46,23 @@ export class AlbAnnotations {
 
   /** Where the value stands; undefined where none is written. */
   at(word: string): SourceRef | undefined {
-    return this.#values.has(word) ? this.#where.at(ALB_PREFIX + word) : undefined;
+    return this.#values.has(word) ? this.#where.at(this.#prefix + word) : undefined;
   }
 
   keyAt(word: string): SourceRef {
-    return this.#where.keyAt(ALB_PREFIX + word);
+    return this.#where.keyAt(this.#prefix + word);
   }
 
   /** Reports `wrong-annotation`. */
   wrong(word: string, what: string, hint: string | undefined): void {
-    const at = this.#where.at(ALB_PREFIX + word);
-    this.#diagnostics.error('wrong-annotation', at, `${ALB_PREFIX}${word}: ${what}`, hint);
+    const at = this.#where.at(this.#prefix + word);
+    this.#diagnostics.error('wrong-annotation', at, `${this.#prefix}${word}: ${what}`, hint);
   }
 
-  /** Reports `alb-without-effect`. */
+  /** Reports `alb-without-effect`, or what the annotations' code for it is. */
   withoutEffect(word: string, what: string, hint?: string): void {
-    const at = this.#where.at(ALB_PREFIX + word);
-    this.#diagnostics.warning('alb-without-effect', at, `${ALB_PREFIX}${word}: ${what}`, hint);
+    const at = this.#where.at(this.#prefix + word);
+    this.#diagnostics.warning(this.#withoutEffect, at, `${this.#prefix}${word}: ${what}`, hint);
   }
 
   read<T>(

@@ -211,6 +211,7 @@ export function clusterService(
     loadBalancerSourceRanges: [],
     loadBalancerIps: [],
     healthCheckNodePort: undefined,
+    loadBalancerClass: undefined,
     allocatesNodePorts: true,
     publishNotReadyAddresses: false,
     trafficDistribution: undefined,

@@ -22,9 +22,8 @@ import {
 import { networkInterface } from '../aws/network-interface.ts';
 import { resolveGroupsOfEni, type SecurityGroupSpec } from '../aws/security-group.ts';
 import type { RuleCondition } from '../aws/rule-condition.ts';
-import type { AddressSources, Subnet } from '../aws/subnet.ts';
+import type { AddressSources } from '../aws/subnet.ts';
 import type { Target, TargetGroup } from '../aws/target-group.ts';
-import type { VpcGround } from '../aws/vpc.ts';
 import { type Diagnostics, suggest } from '../base/diagnostic.ts';
 import { sha256Hex } from '../base/hash.ts';
 import { netnsName } from '../base/names.ts';
@@ -34,8 +33,10 @@ import type { Where } from '../source/yaml.ts';
 import { type AlbSettings, USE_ANNOTATION } from './alb-annotations.ts';
 import type { AlbIngress, AlbIngresses } from './alb-ingress.ts';
 import { type AlbTargetSettings, targetSettings } from './alb-target.ts';
+import { chooseSubnets, type SubnetChoice } from './load-balancer-subnets.ts';
 import type { Node } from './node.ts';
 
+/** @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/application-load-balancers.html "Subnets for your load balancer" */
 const MIN_ZONES = 2;
 
 /** One load balancer that is to be, and the Ingresses that it is for, in the order of their rules. */
@@ -49,6 +50,9 @@ export interface BalancerPlan {
   readonly servicesSay: AlbIngresses['services'];
   readonly groups: { readonly frontend: string; readonly backend: string };
 }
+
+/** The group that all load balancers of the controller's share, by which targets know them. */
+export const BACKEND_GROUP = `k8s-traffic-${sha256Hex('k8s-traffic').slice(0, 10)}`;
 
 /** The Ingresses that are the controller's, by load balancer. */
 export function planBalancers({ ingresses, services }: AlbIngresses): BalancerPlan[] {
@@ -87,7 +91,7 @@ export function planBalancers({ ingresses, services }: AlbIngresses): BalancerPl
         servicesSay: services,
         groups: {
           frontend: awsName,
-          backend: `k8s-traffic-${sha256Hex('k8s-traffic').slice(0, 10)}`,
+          backend: BACKEND_GROUP,
         },
       },
     ];
@@ -95,7 +99,7 @@ export function planBalancers({ ingresses, services }: AlbIngresses): BalancerPl
 }
 
 /** @see pkg/ingress/model_build_load_balancer.go buildLoadBalancerName */
-function shortened(name: string): string {
+export function shortened(name: string): string {
   return name.replaceAll(/[^a-z0-9]/g, '').slice(0, 8);
 }
 
@@ -132,9 +136,7 @@ export function backendRule(
   return plan === undefined ? undefined : { protocol: 'tcp', from: `sg/${plan.groups.backend}` };
 }
 
-export interface BalancerNeeds extends AddressSources {
-  readonly vpc: VpcGround;
-  readonly isPublic: (subnet: Subnet) => boolean;
+export interface BalancerNeeds extends AddressSources, SubnetChoice {
   readonly services: readonly Service[];
   readonly nodes: ReadonlyMap<string, Node>;
 }
@@ -148,7 +150,18 @@ export function resolveBalancer(
   const [first] = members;
   if (first === undefined) return undefined;
   const { at } = first.ingress;
-  const subnets = chooseSubnets(plan, needs, diagnostics);
+  const subnets = chooseSubnets(
+    {
+      what: `Ingress "${name}"`,
+      code: 'alb-subnets',
+      names: settings.subnets,
+      scheme: settings.scheme,
+      minZones: MIN_ZONES,
+      at: settings.at('subnets') ?? at,
+    },
+    needs,
+    diagnostics,
+  );
   if (subnets === undefined) return undefined;
   const { scheme } = settings;
   const written = settings.securityGroups ?? [plan.groups.frontend, plan.groups.backend];
@@ -226,47 +239,6 @@ function redirectToTls(port: number, { at }: IngressSpec): ListenerRule {
     },
     at,
   };
-}
-
-/** Reports `alb-subnets`. */
-function chooseSubnets(
-  { name, settings, members }: BalancerPlan,
-  { vpc, isPublic }: BalancerNeeds,
-  diagnostics: Diagnostics,
-): Subnet[] | undefined {
-  const at = settings.at('subnets') ?? members[0]?.ingress.at;
-  const all = [...vpc.subnets.values()];
-  const wantsPublic = settings.scheme === 'internet-facing';
-  const candidates =
-    settings.subnets?.flatMap((word) => {
-      const found = all.find((one) => one.name === word || one.id === word);
-      if (found === undefined) {
-        diagnostics.error(
-          'unknown-subnet',
-          at,
-          `Ingress "${name}" names the subnet "${word}", which VPC "${vpc.name}" has not`,
-          suggest(word, vpc.subnets.keys()),
-        );
-      }
-      return found ?? [];
-    }) ?? all.filter((subnet) => isPublic(subnet) === wantsPublic);
-  const byZone = new Map(candidates.toReversed().map((subnet) => [subnet.az, subnet]));
-  const chosen = [...byZone.values()].toReversed();
-  if (chosen.length >= MIN_ZONES) return chosen;
-  const kind = wantsPublic ? 'public' : 'private';
-  diagnostics.error(
-    'alb-subnets',
-    at,
-    `the load balancer of Ingress "${name}" needs subnets in ${MIN_ZONES} zones, and ${
-      settings.subnets === undefined
-        ? `VPC "${vpc.name}" has ${kind} ones in ${chosen.length === 0 ? 'none' : chosen.map(({ az }) => az).join(', ')}`
-        : `those that it names are in ${chosen.map(({ az }) => az).join(', ') || 'none'}`
-    }`,
-    wantsPublic
-      ? 'add a subnet whose route table leads to the internet gateway, in another zone'
-      : 'add a subnet in another zone, or set scheme: internet-facing',
-  );
-  return undefined;
 }
 
 /** In the order in which they are looked at. */

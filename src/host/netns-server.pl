@@ -1,4 +1,4 @@
-# What the servers in Perl begin with (responder.pl, cluster-dns.pl): one process that has sockets in many network
+# What the servers in Perl begin with (responder.pl, cluster-dns.pl, nlb-targets.pl): one process that has sockets in many network
 # namespaces, and goes to the background. Perl, because entering a namespace takes setns(2), which Node has not, and
 # perl-base is on every Debian and Ubuntu.
 #
@@ -45,6 +45,23 @@ sub go_to_background {
     open(STDOUT, '>', '/dev/null');
     open(STDERR, '>', '/dev/null');
     $SIG{PIPE} = 'IGNORE';
+}
+
+# The same, and somebody watches: when the worker dies another one goes on from here. The process id that is written down is
+# the watcher's, and is returned: a worker whose parent is somebody else has lost him, and ends.
+sub go_to_background_watched {
+    go_to_background();
+    my $watcher = $$;
+    while (1) {
+        my $worker = fork();
+        # There is no room at the moment.
+        if (!defined $worker) { select(undef, undef, undef, 1); next }
+        return $watcher if !$worker;
+        local $SIG{TERM} = sub { kill('TERM', $worker); POSIX::_exit(0) };
+        waitpid($worker, 0);
+        # One that dies at once must not keep the machine busy.
+        select(undef, undef, undef, 0.2);
+    }
 }
 
 # Seconds since some moment, to a hundredth: Time::HiRes is not in perl-base.

@@ -26,6 +26,9 @@ export type Code =
   | 'ANSWER_FROM_ELSEWHERE'
   | 'CONNTRACK_INVALID'
   | 'PUBLIC_ACCESS_CIDRS'
+  | 'NLB_NO_LISTENER'
+  | 'NLB_NO_TARGETS'
+  | 'NLB_HAIRPIN'
   | 'PACKET_TOO_BIG';
 
 /** Where the stage that lost the request does not know better. */
@@ -53,5 +56,10 @@ export const REMEDY: Readonly<Partial<Record<Code, string>>> = {
   CONNTRACK_INVALID:
     'nothing does: what is opened passes, a refusal that passes its node twice does not',
   PUBLIC_ACCESS_CIDRS: 'add the sender to cluster.publicAccessCidrs',
+  NLB_NO_LISTENER: "ask at a port of the Service's: npx hoplab inspect lists the listeners",
+  NLB_NO_TARGETS:
+    'ask in a zone with targets, or switch cross-zone on: load_balancing.cross_zone.enabled=true',
+  NLB_HAIRPIN:
+    "ask the Service's own address, or have the load balancer be the source: preserve_client_ip.enabled=false",
   PACKET_TOO_BIG: 'send smaller packets, or let them be cut',
 };

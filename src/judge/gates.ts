@@ -32,10 +32,10 @@ export function passGates(
   if (traveller.isBeforeTheGates) return undefined;
   const edge = from?.subnet.name !== to?.subnet.name;
   return (
-    (from === undefined ? undefined : passGroups(traveller, vpc, from, 'egress')) ??
+    (from === undefined ? undefined : passGroups(traveller, vpc, from, 'egress', undefined)) ??
     (from === undefined || !edge ? undefined : passAcl(traveller, vpc, from, 'egress')) ??
     (to === undefined || !edge ? undefined : passAcl(traveller, vpc, to, 'ingress')) ??
-    (to === undefined ? undefined : passGroups(traveller, vpc, to, 'ingress'))
+    (to === undefined ? undefined : passGroups(traveller, vpc, to, 'ingress', from))
   );
 }
 
@@ -44,6 +44,7 @@ function passGroups(
   vpc: Vpc,
   eni: NetworkInterface,
   direction: Direction,
+  sender: NetworkInterface | undefined,
 ): Lost | undefined {
   const { packet } = traveller;
   const groups = eni.securityGroups;
@@ -55,7 +56,7 @@ function passGroups(
   }
   const peer = peerOf(packet, direction);
   const side = SIDE[direction];
-  const rule = permittingRule(vpc, groups, direction, headerOf(packet), peer);
+  const rule = permittingRule(vpc, groups, direction, headerOf(packet), peer, sender);
   const what = `${renderHeader(packet)} ${side} ${peer}`;
   if (rule === undefined) {
     const group = known(vpc.securityGroups.get(groups[0] ?? ''), groups[0] ?? 'a group');

@@ -10,6 +10,7 @@
  */
 
 import type { PortRange } from '../aws/ip-permission.ts';
+import type { NlbHealthCheck, NlbTarget } from '../aws/network-load-balancer.ts';
 import { type HealthCheck, isSuccess, type Target } from '../aws/target-group.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
 import type { Ipv4 } from '../base/ip.ts';
@@ -173,6 +174,7 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
     isFragmented: false,
   };
   const request = new Traveller(cloud, packetOfRequest, undefined, picks);
+  request.isWell = (balancer, target, check) => isWell(cloud, balancer, target, check);
   request.pass(from.reference);
   const unnamed = question.byName === true ? judgeName(cloud, question, request) : undefined;
   if (unnamed !== undefined) return unnamed;
@@ -241,7 +243,8 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
   reply.pass(end.place.reference);
   const back = travel(reply, end.place);
   if (back.at === 'rejected') throw new Error('nobody rejects an answer');
-  if (back.at === 'arrived' && !isError && !reply.isFromWhomWasAsked) {
+  const isFromWhomWasAsked = reply.packet.source === destination || reply.isFromWhomWasAsked;
+  if (back.at === 'arrived' && !isError && !isFromWhomWasAsked) {
     return judgement('timeout', 'ANSWER_FROM_ELSEWHERE', request, {
       ...reached,
       reply,
@@ -274,6 +277,24 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
     ttlOfReply,
     status: answer.status,
   });
+}
+
+/** What a health check of a Network Load Balancer's finds. */
+function isWell(cloud: Cloud, balancer: string, target: NlbTarget, check: NlbHealthCheck): boolean {
+  const seen = judgeOnce(
+    cloud,
+    {
+      protocol: 'tcp',
+      from: known(cloud.things.get(balancer), balancer),
+      destination: target.address,
+      port: check.port ?? target.port,
+      http: check.protocol !== 'TCP',
+    },
+    new Picks([]),
+  );
+  // Who resets a request has taken the connection.
+  if (check.protocol === 'TCP') return seen.verdict === 'allowed' || seen.verdict === 'reset';
+  return seen.verdict === 'allowed' && isSuccess(check, seen.status ?? 200);
 }
 
 /** A datagram that the sender's own machine stops is not even sent, and the program is told so. */

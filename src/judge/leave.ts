@@ -50,7 +50,8 @@ export function leave(traveller: Traveller, place: Place): Stage {
       const tooBig = traveller.setOut(VPC_MTU_BYTES, own);
       return tooBig ?? { at: 'router', eni: cardOf(place.instance, traveller.packet) };
     }
-    case 'alb': {
+    case 'alb':
+    case 'nlb': {
       const tooBig = traveller.setOut(VPC_MTU_BYTES, own);
       return tooBig ?? { at: 'router', eni: place.node.eni };
     }
@@ -76,6 +77,7 @@ export function sourceAddress(place: Place, destination: Ipv4): Ipv4 {
       return cardOf(place.instance, { source: undefined, destination }).addresses[0].address;
     }
     case 'alb':
+    case 'nlb':
       return place.node.eni.addresses[0].address;
     case 'nat':
       return place.gateway.eni.addresses[0].address;
@@ -120,6 +122,16 @@ function toNeighbour(
   return toPod(traveller, pod, node, origin);
 }
 
+/** Linux believes nobody who bears its own address, and says nothing: a target that asks for itself by a load balancer. */
+export function hairpin(reference: string, address: Ipv4): Stage {
+  return lost(
+    'NLB_HAIRPIN',
+    `${reference} is handed a packet with its own address ${address} as the source, and drops it`,
+    undefined,
+    { by: reference },
+  );
+}
+
 /** By the link between a node and a pod on it. */
 export function toPod(
   traveller: Traveller,
@@ -131,6 +143,10 @@ export function toPod(
   const tooBig = traveller.squeeze(podMtu(traveller), `the link to ${place.reference}`);
   if (tooBig !== undefined) return tooBig;
   masquerade(traveller, node, undefined);
+  if (traveller.packet.source === traveller.packet.destination) {
+    traveller.pass(place.reference);
+    return hairpin(place.reference, traveller.packet.source);
+  }
   if (origin === 'passing') traveller.forward();
   traveller.tell(`node/${node.name} has ${place.reference} on a link of its own`);
   traveller.pass(place.reference);

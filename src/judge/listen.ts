@@ -31,7 +31,12 @@ export function findListener(
   }
   const isPlain = [...plainPorts(cloud, place), ...nodeServices(cloud, place)].includes(port);
   return protocol === 'tcp' && isPlain
-    ? { reference: place.reference, fails: false, status: statusOf(place), isDnsServer: false }
+    ? {
+        reference: place.reference,
+        fails: false,
+        status: statusOf(cloud, place, port),
+        isDnsServer: false,
+      }
     : undefined;
 }
 
@@ -62,6 +67,7 @@ export function declaredAt(place: Place): SourceRef | undefined {
     case 'instance':
       return place.instance.at;
     case 'alb':
+    case 'nlb':
       return place.balancer.at;
     case 'nat':
       return place.gateway.at;
@@ -86,8 +92,16 @@ export function plainPorts(cloud: Cloud, place: Place): readonly number[] {
   return place.kind === 'host' ? place.host.ports : [];
 }
 
-/** Our own servers answer whatever is asked for; the API server and the nodes have pages. */
-function statusOf(place: Place): number | undefined {
+/** Our own servers answer whatever is asked for; the API server and the nodes have pages, kube-proxy's by Service among them. */
+function statusOf({ cluster }: Cloud, place: Place, port: number): number | undefined {
+  if (place.kind === 'node') {
+    const checked = cluster?.services.find((one) => one.healthCheckNodePort === port);
+    if (checked === undefined) return undefined;
+    const isHere = checked.ports.some(({ endpoints }) =>
+      endpoints.some(({ node, ready }) => ready && node === place.node.name),
+    );
+    return isHere ? 200 : 503;
+  }
   if (place.kind === 'host') return place.host.isSystem === true ? undefined : 200;
   return place.kind === 'instance' && place.reference.startsWith('instance/') ? 200 : undefined;
 }

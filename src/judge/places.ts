@@ -27,6 +27,7 @@ export function placeOf(cloud: Cloud, thing: Thing): Place {
     case 'nat':
     case 'eks':
     case 'alb':
+    case 'nlb':
       return ownerOf(cloud, thing.netns);
     case 'internet':
       return hostPlace(
@@ -53,6 +54,11 @@ export function ownerOf(cloud: Cloud, netns: NetnsName): Place {
   for (const balancer of cloud.loadBalancers) {
     for (const node of balancer.nodes) {
       if (node.netns === netns) return { kind: 'alb', reference: node.eni.thing, balancer, node };
+    }
+  }
+  for (const balancer of cloud.networkLoadBalancers) {
+    for (const node of balancer.nodes) {
+      if (node.netns === netns) return { kind: 'nlb', reference: node.eni.thing, balancer, node };
     }
   }
   for (const vpc of cloud.vpcs.values()) {
@@ -103,6 +109,7 @@ export function isOwn(place: Place, address: Ipv4): boolean {
     case 'instance':
       return place.instance.interfaces.some((eni) => hasAddress(eni, address));
     case 'alb':
+    case 'nlb':
       return hasAddress(place.node.eni, address);
     case 'nat':
       return hasAddress(place.gateway.eni, address);

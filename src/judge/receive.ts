@@ -4,7 +4,8 @@ import type { Instance } from '../aws/instance.ts';
 import type { NatGateway } from '../aws/nat-gateway.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
 import type { Node } from '../eks/node.ts';
-import { cardOf, isStrict, masquerade, toPod, translateAt } from './leave.ts';
+import { cardOf, hairpin, isStrict, masquerade, toPod, translateAt } from './leave.ts';
+import { onNetworkLoadBalancer } from './network-balancer.ts';
 import { hasAddress, isOwn, ownerOf, podAt } from './places.ts';
 import { card } from './router.ts';
 import { lost, type Place, type Stage, TRANSLATED_PORTS, type Traveller } from './traveller.ts';
@@ -31,6 +32,8 @@ export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
     case 'alb':
       // The check of its ENI is always on.
       return { at: 'arrived', place };
+    case 'nlb':
+      return onNetworkLoadBalancer(traveller, place);
     case 'pod':
     case 'resolver':
     case 'host':
@@ -40,6 +43,8 @@ export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
 
 function onNode(traveller: Traveller, place: Place, node: Node, eni: NetworkInterface): Stage {
   const isForgotten = traveller.passReset(place.reference);
+  const { source } = traveller.packet;
+  if (!traveller.isReply && isOwn(place, source)) return hairpin(place.reference, source);
   const stopped = translateAt(traveller, node, 'outside');
   if (stopped !== undefined) return stopped;
   const { destination } = traveller.packet;

@@ -20,6 +20,11 @@ export function route(traveller: Traveller, eni: NetworkInterface): Stage {
     );
   }
   const vpc = vpcOf(traveller.cloud, eni);
+  const balancer = traveller.handedOnBy;
+  if (balancer !== undefined) {
+    traveller.tell(`the VPC knows the connection as one of ${card(balancer)}'s`);
+    return { at: 'eni', eni: balancer, vpc, from: eni };
+  }
   // Whatever the route tables and the subnets say, and out of reach of security groups and network ACLs.
   const resolver = resolverPlace(vpc);
   if (vpc.enableDnsSupport && isOwn(resolver, destination)) {

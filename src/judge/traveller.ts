@@ -7,6 +7,11 @@
  */
 
 import type { LoadBalancer, LoadBalancerNode } from '../aws/application-load-balancer.ts';
+import type {
+  NetworkLoadBalancer,
+  NlbHealthCheck,
+  NlbTarget,
+} from '../aws/network-load-balancer.ts';
 import type { NatGateway } from '../aws/nat-gateway.ts';
 import type { Instance } from '../aws/instance.ts';
 import type { InternetGateway } from '../aws/internet-gateway.ts';
@@ -51,6 +56,12 @@ export type Place =
       readonly kind: 'alb';
       readonly reference: string;
       readonly balancer: LoadBalancer;
+      readonly node: LoadBalancerNode;
+    }
+  | {
+      readonly kind: 'nlb';
+      readonly reference: string;
+      readonly balancer: NetworkLoadBalancer;
       readonly node: LoadBalancerNode;
     }
   | { readonly kind: 'nat'; readonly reference: string; readonly gateway: NatGateway }
@@ -169,6 +180,8 @@ export class Traveller {
   hops = 0;
   /** The last declared route that it took. */
   route: SourceRef | undefined;
+  /** What a load balancer's health check of a target finds, asked from one of its nodes. */
+  isWell: (from: string, target: NlbTarget, check: NlbHealthCheck) => boolean = () => true;
   /** The node that will put its own address in the place of the source when it sends the packet on. */
   masqueradedBy: string | undefined;
   readonly #request: Traveller | undefined;
@@ -176,6 +189,8 @@ export class Traveller {
   readonly #redirections: Redirection[] = [];
   readonly #forgottenBy = new Set<string>();
   readonly #translations: Translation[] = [];
+  /** The connections that bear the client's address behind a load balancer, as the VPC knows them. */
+  readonly #handedOn: { eni: NetworkInterface; client: Ipv4; target: Ipv4 }[] = [];
   /** The ENIs whose security groups saw this packet, with the addresses that it bore then. */
   readonly #tracked: { eni: string; source: Ipv4; destination: Ipv4 }[] = [];
 
@@ -262,6 +277,21 @@ export class Traveller {
     if (found === undefined) return false;
     this.packet = { ...this.packet, source: found.original, sourcePort: found.originalPort };
     return true;
+  }
+
+  /** A load balancer's ENI hands the packet on as the client's. */
+  handOn(eni: NetworkInterface): void {
+    const { source, destination } = this.packet;
+    this.#handedOn.push({ eni, client: source, target: destination });
+  }
+
+  /** The load balancer's ENI that this reply goes back by, whatever the route tables say. */
+  get handedOnBy(): NetworkInterface | undefined {
+    const { source, destination } = this.packet;
+    const request = this.#request;
+    if (request === undefined) return undefined;
+    return request.#handedOn.find((one) => one.client === destination && one.target === source)
+      ?.eni;
   }
 
   /** Whether who asked gets the answer from whom he asked. */

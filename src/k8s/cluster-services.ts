@@ -62,13 +62,6 @@ export function resolveServices(
     const written = needs.slices.filter(
       (one) => one.namespace === namespace && one.service === name,
     );
-    if (spec.type === 'LoadBalancer' && spec.loadBalancerIps.length === 0) {
-      diagnostics.warning(
-        'not-enforced-yet',
-        spec.at,
-        `Service "${name}" gets no load balancer yet: its node ports are there, and lead to it`,
-      );
-    }
     if (written.length === 0 && !needs.own.includes(spec)) {
       checkSelection(spec, needs.pods, diagnostics);
     }

@@ -50,6 +50,8 @@ export interface ServiceSpec extends Annotated {
   readonly loadBalancerSourceRanges: readonly Cidr[];
   /** Addresses at which a load balancer says that it hands traffic to the nodes; AWS's say a name instead. */
   readonly loadBalancerIps: readonly Ipv4[];
+  /** Who is to make its load balancer. */
+  readonly loadBalancerClass: string | undefined;
   readonly healthCheckNodePort: number | undefined;
   readonly allocatesNodePorts: boolean;
   /** Endpoints count although their pods are not ready. */
@@ -99,6 +101,7 @@ const serviceSchema = z.looseObject({
       })
       .nullish(),
     loadBalancerSourceRanges: z.array(z.string()).nullish(),
+    loadBalancerClass: z.string().nullish(),
     allocateLoadBalancerNodePorts: z.boolean().nullish(),
     healthCheckNodePort: z.int().min(0).max(65_535).nullish(),
     publishNotReadyAddresses: z.boolean().nullish(),
@@ -175,6 +178,7 @@ export function readService(
             ip === undefined || ipMode === 'Proxy' ? [] : [ip],
           )
         : [],
+    loadBalancerClass: type === 'LoadBalancer' ? (spec.loadBalancerClass ?? undefined) : undefined,
     healthCheckNodePort:
       spec.healthCheckNodePort === 0 ? undefined : (spec.healthCheckNodePort ?? undefined),
     allocatesNodePorts: spec.allocateLoadBalancerNodePorts ?? true,

@@ -64,6 +64,7 @@ export interface Programs {
   readonly responder: string;
   readonly dropLog: string;
   readonly clusterDns: string;
+  readonly nlbTargets: string;
 }
 
 export function planServers(servers: readonly ServedBy[], programs: Programs): Planned[] {

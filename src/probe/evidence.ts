@@ -208,7 +208,7 @@ function sentOnBy(
 }
 
 function isForBalancer(cloud: Cloud, { destinations }: Ask['request']): boolean {
-  return cloud.loadBalancers.some(({ nodes }) =>
+  return [...cloud.loadBalancers, ...cloud.networkLoadBalancers].some(({ nodes }) =>
     nodes.some(({ eni }) =>
       eni.addresses.some(
         ({ address, elastic }) =>
@@ -221,11 +221,16 @@ function isForBalancer(cloud: Cloud, { destinations }: Ask['request']): boolean 
 
 /** Targets that are nodes lead to pods on any of them. */
 function targetsOf(cloud: Cloud): Target[] {
-  const groups = cloud.loadBalancers.flatMap(({ listeners }) =>
-    listeners.flatMap(({ rules }) =>
-      rules.flatMap(({ action }) => (action.kind === 'forward' ? [action.targetGroup] : [])),
+  const groups: { readonly targets: readonly Target[] }[] = [
+    ...cloud.loadBalancers.flatMap(({ listeners }) =>
+      listeners.flatMap(({ rules }) =>
+        rules.flatMap(({ action }) => (action.kind === 'forward' ? [action.targetGroup] : [])),
+      ),
     ),
-  );
+    ...cloud.networkLoadBalancers.flatMap(({ listeners }) =>
+      listeners.map(({ targetGroup }) => targetGroup),
+    ),
+  ];
   return groups.flatMap(({ targets }) =>
     targets.flatMap(({ address, port }) => {
       const behind = endpointsAt(cloud, address, port);

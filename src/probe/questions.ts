@@ -148,7 +148,8 @@ function addresses(place: Place): Ipv4[] {
       const all = place.instance.interfaces.flatMap((eni) => eni.addresses);
       return [...all.map(({ address }) => address), ...all.flatMap(({ elastic }) => elastic ?? [])];
     }
-    case 'alb': {
+    case 'alb':
+    case 'nlb': {
       const { address, elastic } = place.node.eni.addresses[0];
       return elastic === undefined ? [address] : [address, elastic];
     }
@@ -161,6 +162,9 @@ function addresses(place: Place): Ipv4[] {
 }
 
 function declaredPorts(cloud: Cloud, place: Place): DeclaredPort[] {
+  if (place.kind === 'nlb') {
+    return place.balancer.listeners.map(({ protocol, port }) => ({ protocol, port, delayMs: 0 }));
+  }
   return [...portsOf(podsIn(place)), ...plainPorts(cloud, place).map(plain)];
 }
 

@@ -130,8 +130,10 @@ function parseTarget(
   // Before a colon everything is the host; without one a reference and a path have to be told apart.
   const match = /^(?<whole>[^:'"\\\s]+)(?::(?<port>\d+)(?<path>\/[^'"\\\s]*)?)?$/.exec(bare);
   const { whole = '', port: portText, path: behindPort = '' } = match?.groups ?? {};
-  const { host, path } =
+  const written =
     portText === undefined ? splitReference(whole, cloud) : { host: whole, path: behindPort };
+  const { path } = written;
+  const host = dnsNameOf(cloud, written.host) ?? written.host;
   const port = portText === undefined ? (kind === 'http' ? PORT_OF[scheme] : 0) : Number(portText);
   if (match === null || host === '' || port > 65535 || (path !== '' && kind !== 'http')) {
     fail(`"${text}" is no target of ${kind}`, HOW_TO_WRITE[kind]);
@@ -141,7 +143,7 @@ function parseTarget(
     fail(`"${text}" names no port`, 'add one, like :8080');
     return;
   }
-  const address = parseIpv4(host) ?? findThing(cloud, host)?.address;
+  const address = parseIpv4(host) ?? addressFor(cloud, from, host);
   const service = address === undefined ? findService(cloud, host) : undefined;
   const destinations =
     address !== undefined
@@ -187,6 +189,23 @@ function parseTarget(
   };
 }
 
+/** A load balancer is asked by its name: `nlb/web`. */
+function dnsNameOf(cloud: Cloud, host: string): string | undefined {
+  const [, kind, name] = /^([an]lb)\/(.+)$/.exec(host) ?? [];
+  const all = kind === 'alb' ? cloud.loadBalancers : cloud.networkLoadBalancers;
+  return kind === undefined ? undefined : all.find((one) => one.name === name)?.dnsName;
+}
+
+/** A load balancer's node is asked from the internet at its public address. */
+function addressFor(cloud: Cloud, from: Thing | undefined, host: string): Ipv4 | undefined {
+  const thing = findThing(cloud, host);
+  if (thing === undefined || from?.kind !== 'internet') return thing?.address;
+  const node = [...cloud.loadBalancers, ...cloud.networkLoadBalancers]
+    .flatMap(({ nodes }) => nodes)
+    .find(({ netns }) => netns === thing.netns);
+  return node?.eni.addresses[0].elastic ?? thing.address;
+}
+
 /** A headless Service is where its endpoints are. */
 function addressesOf(service: Service): readonly Ipv4[] {
   const { clusterIp, slices } = service;
@@ -197,7 +216,19 @@ function addressesOf(service: Service): readonly Ipv4[] {
 }
 
 /** What a reference begins with; everything else before a slash is a name. */
-const KINDS = ['pod', 'node', 'instance', 'internet', 'nat', 'igw', 'vpc', 'eks', 'svc'] as const;
+const KINDS = [
+  'pod',
+  'node',
+  'instance',
+  'internet',
+  'nat',
+  'igw',
+  'vpc',
+  'eks',
+  'svc',
+  'alb',
+  'nlb',
+] as const;
 
 /** `pod/web/path` may be pod "web" and a path, or pod "path" in namespace "web": what is there wins. */
 function splitReference(text: string, cloud: Cloud): { host: string; path: string } {
@@ -206,7 +237,9 @@ function splitReference(text: string, cloud: Cloud): { host: string; path: strin
   const isReference = words.length > 1 && (KINDS as readonly string[]).includes(words[0] ?? '');
   let length = words.length;
   const isKnown = (word: string): boolean =>
-    findThing(cloud, word) !== undefined || findService(cloud, word) !== undefined;
+    findThing(cloud, word) !== undefined ||
+    findService(cloud, word) !== undefined ||
+    dnsNameOf(cloud, word) !== undefined;
   while (length > 1 && !isKnown(join(0, length))) length -= 1;
   // A reference to nothing is reported whole, as far as one can tell.
   if (length === 1 && isReference && !cloud.internetHosts.some((one) => one.name === words[0])) {

@@ -1,6 +1,7 @@
 /** What a name leads to for the programs of a thing: their own resolver's search, the cluster's DNS, the VPC's, the internet's. */
 
 import { loadBalancerRecords } from '../aws/application-load-balancer.ts';
+import { nlbRecords } from '../aws/network-load-balancer.ts';
 import { lookUpEc2Name } from '../aws/route53-resolver.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
@@ -26,7 +27,10 @@ function resolvePublicName(cloud: Cloud, from: Thing | undefined, name: string):
     const records = vpc !== undefined && vpc.name === cloud.cluster?.vpc ? inside : outside;
     return records.map(({ address }) => address);
   }
-  const records = cloud.loadBalancers.flatMap(loadBalancerRecords);
+  const records = [
+    ...cloud.loadBalancers.flatMap(loadBalancerRecords),
+    ...cloud.networkLoadBalancers.flatMap(nlbRecords),
+  ];
   const ofBalancer = records.filter((record) => record.name === word);
   if (ofBalancer.length > 0) return ofBalancer.map((record) => record.address);
   const address =

@@ -5,12 +5,15 @@ import { renderSourceRef } from '../base/diagnostic.ts';
 import type { Cloud } from '../cloud.ts';
 import type { Section } from './section.ts';
 
-export function balancerSections({ loadBalancers }: Cloud): Section[] {
+export function balancerSections({ loadBalancers, networkLoadBalancers }: Cloud): Section[] {
   return [
     {
       title: 'load balancers',
       headers: ['NODE', 'ADDRESS', 'ELASTIC IP', 'SCHEME', 'NAMES'],
-      rows: loadBalancers.flatMap(({ scheme, nodes, names }) =>
+      rows: [
+        ...loadBalancers,
+        ...networkLoadBalancers.map((one) => ({ ...one, names: [one.dnsName] })),
+      ].flatMap(({ scheme, nodes, names }) =>
         nodes.map(({ eni }) => {
           const { address, elastic } = eni.addresses[0];
           return [eni.thing, address, elastic ?? '', scheme, names.join(', ')];
@@ -21,6 +24,20 @@ export function balancerSections({ loadBalancers }: Cloud): Section[] {
       title: 'listener rules',
       headers: ['LISTENER', 'RULE', 'HOST', 'PATH', 'ACTION', 'TARGETS', 'WRITTEN'],
       rows: loadBalancers.flatMap(rowsOf),
+    },
+    {
+      title: 'listeners of network load balancers',
+      headers: ['LISTENER', 'SERVICE', 'TARGET GROUP', 'SOURCE SEEN', 'CROSS-ZONE', 'TARGETS'],
+      rows: networkLoadBalancers.flatMap((balancer) =>
+        balancer.listeners.map(({ protocol, port, targetGroup }) => [
+          `nlb/${balancer.name}:${protocol}/${port}`,
+          balancer.service,
+          targetGroup.name,
+          targetGroup.preservesClient ? 'client' : 'load balancer',
+          balancer.crossZone ? 'on' : 'off',
+          targetGroup.targets.map((one) => `${one.who}:${one.port}`).join(', ') || 'none',
+        ]),
+      ),
     },
   ];
 }

@@ -156,7 +156,7 @@ function subnetGroup(vpc: Vpc, subnet: Subnet, nodes: readonly Node[]): GraphGro
     ),
   );
   const nats = [...vpc.natGateways.values()].filter(({ eni }) => isHere(eni));
-  const balancers = vpc.interfaces.filter((eni) => eni.thing.startsWith('alb/') && isHere(eni));
+  const balancers = vpc.interfaces.filter((eni) => /^[an]lb\//.test(eni.thing) && isHere(eni));
   const instances = fold(
     [...vpc.instances.values()].filter((one) => isHere(one.interfaces[0])),
     IN_SUBNET_SHOWN,

@@ -193,6 +193,7 @@ function whereToLook(
     case 'node':
       return [`${exec} ip rule`, `${exec} ip route get ${routeQuestion(request, cloud)}`, ...vpcs];
     case 'nat':
+    case 'nlb':
       return [`${exec} conntrack -L`, `${exec} nft list ruleset`, ...vpcs];
     case 'igw':
       return [`${exec} iptables -t nat -L -n -v`, `${exec} iptables -L -n -v`];

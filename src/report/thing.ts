@@ -136,6 +136,30 @@ export function describeThing(cloud: Cloud, thing: Thing): ThingDescription {
         lookInside: inside('ss -tn', 'tcpdump -ni eth0 tcp'),
       };
     }
+    case 'nlb': {
+      const balancer = cloud.networkLoadBalancers.find(({ nodes }) =>
+        nodes.some((one) => one.netns === netns),
+      );
+      const node = balancer?.nodes.find((one) => one.netns === netns);
+      return {
+        thing: reference,
+        facts: [
+          ['netns', netns],
+          ['zone', node?.az],
+          ['scheme', balancer?.scheme],
+          ['name', balancer?.dnsName],
+          ['service', balancer?.service],
+          ['cross-zone', balancer?.crossZone === true ? 'on' : 'off'],
+          ['idle timeout', balancer === undefined ? undefined : `${balancer.idleTimeoutSeconds} s`],
+          [
+            'listeners',
+            balancer?.listeners.map(({ protocol, port }) => `${protocol}/${port}`).join(', '),
+          ],
+        ],
+        interfaces: node === undefined ? [] : [node.eni],
+        lookInside: inside('nft list table ip nlb', 'conntrack -L', 'tcpdump -ni eth0'),
+      };
+    }
     case 'nat': {
       const nat = vpcs
         .flatMap((vpc) => [...vpc.natGateways.values()])
