@@ -244,7 +244,12 @@ function rulesForBalancers(
   const serviceCidr = serviceCidrOf(file.cluster, [vpc.cidr, ...vpc.secondaryCidrs]);
   // What is wrong with them is said where they are resolved.
   const addresses = allocateServiceAddresses(manifests.services, serviceCidr, new Diagnostics());
-  const all = [...(rule === undefined ? [] : [rule]), ...nlbNodeRules(nlbs, addresses, vpc)];
+  const main = Object.entries(vpc.routeTables).find(([, table]) => table.main)?.[0] ?? '';
+  const subnets = (scheme: 'internal' | 'internet-facing'): Cidr[] =>
+    Object.values(vpc.subnets).flatMap(({ cidr: block, routeTable = main }) =>
+      isPublicSubnet(vpc, { routeTable }) === (scheme === 'internet-facing') ? [block] : [],
+    );
+  const all = [...(rule === undefined ? [] : [rule]), ...nlbNodeRules(nlbs, addresses, subnets)];
   return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
 }
 
@@ -269,7 +274,10 @@ function openToBalancers(
 }
 
 /** Its routes lead to the internet gateway. */
-function isPublicSubnet(vpc: VpcSpec | undefined, subnet: Subnet): boolean {
+function isPublicSubnet(
+  vpc: VpcSpec | undefined,
+  subnet: Pick<Subnet, 'routeTable'>,
+): boolean {
   const gateway = vpc?.internetGateway;
   const routes = vpc?.routeTables[subnet.routeTable]?.routes ?? [];
   return (

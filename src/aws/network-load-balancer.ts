@@ -163,11 +163,9 @@ export function planNetworkLoadBalancer(balancer: NetworkLoadBalancer): Fragment
         ),
         chain(
           'postrouting',
-          inKernel.flatMap(({ protocol, port, targetGroup: { preservesClient } }) =>
-            preservesClient
-              ? []
-              : `ct original proto-dst ${port} meta l4proto ${protocol} ct status dnat snat to ${address}`,
-          ),
+          inKernel.some(({ targetGroup }) => !targetGroup.preservesClient)
+            ? [`ct mark ${AS_ITSELF} snat to ${address}`]
+            : [],
           'type nat hook postrouting priority 100; policy accept;',
         ),
         chain(
@@ -210,9 +208,12 @@ function spread(address: Ipv4, listener: NlbListener): string[] {
   const here = `ip daddr ${address} ${protocol} dport ${port}`;
   return [
     `${here} meta mark set jhash ${key} mod ${slotsOf(targetGroup)} seed ${SEED}`,
+    ...(targetGroup.preservesClient ? [] : [`${here} ct mark set ${AS_ITSELF}`]),
     `${here} dnat ip to meta mark map @${slotMap(listener)}`,
   ];
 }
 
+/** Marks a connection whose source the node's own address becomes. */
+const AS_ITSELF = 1;
 /** Any number but 0, which would be another one each time. @see nft(8) HASH EXPRESSIONS */
 const SEED = 20_177;

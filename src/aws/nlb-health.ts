@@ -52,9 +52,15 @@ export function planNlbHealth(
       port: listener.port,
     }));
   const content = all.map(renderSlots).join('');
-  return fragment.add(
-    because('network-load-balancer', 'lab'),
+  const why = because('network-load-balancer', 'lab');
+  fragment.add(
+    why,
     ...haproxyDaemon(HAPROXY, renderHaproxy(all), { name: 'nlb', sockets, asksOthers: true }),
+  );
+  // All of them are proxies.
+  if (content === '') return fragment;
+  return fragment.add(
+    why,
     { kind: 'file', path: PROGRAM, content: programs.nlbTargets },
     { kind: 'file', path: CONFIG, content },
     restartedDaemon({

@@ -22,10 +22,9 @@ import {
 } from '../aws/network-load-balancer.ts';
 import { resolveGroupsOfEni, type SecurityGroupSpec } from '../aws/security-group.ts';
 import type { Subnet } from '../aws/subnet.ts';
-import type { VpcSpec } from '../aws/vpc.ts';
 import type { Diagnostics } from '../base/diagnostic.ts';
 import { sha256Hex } from '../base/hash.ts';
-import { contains } from '../base/ip.ts';
+import { type Cidr, contains } from '../base/ip.ts';
 import { netnsName } from '../base/names.ts';
 import type { Service, ServicePort } from '../k8s/cluster-services.ts';
 import { matchesLabels } from '../k8s/selector.ts';
@@ -68,11 +67,11 @@ export function nlbGroups(nlbs: readonly NlbService[]): Record<string, SecurityG
 
 type IngressRule = SecurityGroupSpec['ingress'][number];
 
-/** What the nodes' group lets in for their sake. */
+/** What the nodes' group lets in for their sake; `subnets` are the blocks in which a load balancer would be. */
 export function nlbNodeRules(
   nlbs: readonly NlbService[],
   { nodePorts, healthCheckNodePorts }: Pick<ServiceAddresses, 'nodePorts' | 'healthCheckNodePorts'>,
-  vpc: Pick<VpcSpec, 'subnets'>,
+  subnets: (scheme: NlbSettings['scheme']) => readonly Cidr[],
 ): IngressRule[] {
   const rules: IngressRule[] = [];
   for (const { service, settings } of nlbs) {
@@ -97,8 +96,8 @@ export function nlbNodeRules(
       }
     });
     const checked = [...ports, healthPort].filter((port) => port !== undefined);
-    for (const { cidr } of Object.values(vpc.subnets)) {
-      for (const port of checked) rules.push({ protocol: 'tcp', ports: port, from: cidr });
+    for (const block of subnets(settings.scheme)) {
+      for (const port of checked) rules.push({ protocol: 'tcp', ports: port, from: block });
     }
   }
   return [...new Map(rules.map((rule) => [JSON.stringify(rule), rule])).values()];
