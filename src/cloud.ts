@@ -274,10 +274,7 @@ function openToBalancers(
 }
 
 /** Its routes lead to the internet gateway. */
-function isPublicSubnet(
-  vpc: VpcSpec | undefined,
-  subnet: Pick<Subnet, 'routeTable'>,
-): boolean {
+function isPublicSubnet(vpc: VpcSpec | undefined, subnet: Pick<Subnet, 'routeTable'>): boolean {
   const gateway = vpc?.internetGateway;
   const routes = vpc?.routeTables[subnet.routeTable]?.routes ?? [];
   return (

@@ -114,7 +114,7 @@ export function usableTargets(
 }
 
 /** The map of a listener's slots, in the table of the node. */
-export const NLB_TABLE = { family: 'ip', table: 'nlb' } as const;
+const NLB_TABLE = { family: 'ip', table: 'nlb' } as const;
 
 export function slotMap({ protocol, port }: NlbListener): string {
   return `${protocol}-${port}`;

@@ -167,12 +167,3 @@ function renderProxy(at: At): string[] {
     ),
   ];
 }
-
-/** Of a target, in the statistics of the HAProxy that checks it. */
-export function checkName(
-  netns: LoadBalancerNode['netns'],
-  listener: NlbListener,
-  target: NlbTarget,
-): string {
-  return `${netns}:${slotMap(listener)}/${serverOf(target)}`;
-}

@@ -13,27 +13,19 @@ export const ALB_PREFIX = 'alb.ingress.kubernetes.io/';
 /** The annotations of one object with a prefix of the controller's, by the word after it. */
 export class AlbAnnotations {
   readonly #prefix: string;
-  readonly #withoutEffect: string;
   readonly #values: ReadonlyMap<string, string>;
   readonly #where: Where;
-  readonly #diagnostics: Diagnostics;
+  protected readonly diagnostics: Diagnostics;
 
-  /** `withoutEffect` is the code of what has no effect. */
-  constructor(
-    object: Annotated,
-    diagnostics: Diagnostics,
-    prefix = ALB_PREFIX,
-    withoutEffect = 'alb-without-effect',
-  ) {
+  constructor(object: Annotated, diagnostics: Diagnostics, prefix = ALB_PREFIX) {
     this.#prefix = prefix;
-    this.#withoutEffect = withoutEffect;
     this.#values = new Map(
       Object.entries(object.annotations).flatMap(([name, value]) =>
         name.startsWith(prefix) ? [[name.slice(prefix.length), value] as const] : [],
       ),
     );
     this.#where = whereAnnotations(object);
-    this.#diagnostics = diagnostics;
+    this.diagnostics = diagnostics;
   }
 
   get words(): readonly string[] {
@@ -56,13 +48,16 @@ export class AlbAnnotations {
   /** Reports `wrong-annotation`. */
   wrong(word: string, what: string, hint: string | undefined): void {
     const at = this.#where.at(this.#prefix + word);
-    this.#diagnostics.error('wrong-annotation', at, `${this.#prefix}${word}: ${what}`, hint);
+    this.diagnostics.error('wrong-annotation', at, `${this.#prefix}${word}: ${what}`, hint);
   }
 
-  /** Reports `alb-without-effect`, or what the annotations' code for it is. */
+  /** Reports `alb-without-effect`. */
   withoutEffect(word: string, what: string, hint?: string): void {
-    const at = this.#where.at(this.#prefix + word);
-    this.#diagnostics.warning(this.#withoutEffect, at, `${this.#prefix}${word}: ${what}`, hint);
+    this.warn(this.#where.at(this.#prefix + word), `${this.#prefix}${word}: ${what}`, hint);
+  }
+
+  protected warn(at: SourceRef, what: string, hint: string | undefined): void {
+    this.diagnostics.warning('alb-without-effect', at, what, hint);
   }
 
   read<T>(

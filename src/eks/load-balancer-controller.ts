@@ -153,7 +153,6 @@ export function resolveBalancer(
   const subnets = chooseSubnets(
     {
       what: `Ingress "${name}"`,
-      code: 'alb-subnets',
       names: settings.subnets,
       scheme: settings.scheme,
       minZones: MIN_ZONES,

@@ -14,12 +14,11 @@ export interface SubnetChoice {
   readonly isPublic: (subnet: Subnet) => boolean;
 }
 
-/** Reports the code where there are too few, and `unknown-subnet`. */
+/** Reports `load-balancer-subnets` and `unknown-subnet`. */
 export function chooseSubnets(
   wanted: {
     /** `Ingress "web"`: who needs them. */
     readonly what: string;
-    readonly code: string;
     /** Names or ids; undefined where they are to be found. */
     readonly names: readonly string[] | undefined;
     readonly scheme: 'internal' | 'internet-facing';
@@ -50,8 +49,9 @@ export function chooseSubnets(
   if (chosen.length >= minZones) return chosen;
   const kind = wantsPublic ? 'public' : 'private';
   const zones = chosen.map(({ az }) => az).join(', ') || 'none';
+  const elsewhere = minZones > 1 ? ', in another zone' : '';
   diagnostics.error(
-    wanted.code,
+    'load-balancer-subnets',
     at,
     `the load balancer of ${what} needs subnets in ${minZones === 1 ? 'a zone' : `${minZones} zones`}, and ${
       names === undefined
@@ -59,8 +59,8 @@ export function chooseSubnets(
         : `those that it names are in ${zones}`
     }`,
     wantsPublic
-      ? 'add a subnet whose route table leads to the internet gateway, in another zone'
-      : 'add a subnet in another zone, or set scheme: internet-facing',
+      ? `add a subnet whose route table leads to the internet gateway${elsewhere}`
+      : `add a subnet${minZones > 1 ? ' in another zone' : ' whose route table does not lead to the internet gateway'}, or set scheme: internet-facing`,
   );
   return undefined;
 }

@@ -36,6 +36,17 @@ import {
 const NLB_PREFIX = 'service.beta.kubernetes.io/aws-load-balancer-';
 const NLB_CLASS = 'service.k8s.aws/nlb';
 
+class NlbAnnotations extends AlbAnnotations {
+  constructor(service: ServiceSpec, diagnostics: Diagnostics) {
+    super(service, diagnostics, NLB_PREFIX);
+  }
+
+  /** Reports `nlb-without-effect`. */
+  protected override warn(at: SourceRef, what: string, hint: string | undefined): void {
+    this.diagnostics.warning('nlb-without-effect', at, what, hint);
+  }
+}
+
 export interface NlbSettings {
   readonly madeBy: 'controller' | 'cloud provider';
   readonly scheme: 'internal' | 'internet-facing';
@@ -175,7 +186,7 @@ const NO_EFFECT: readonly (readonly [what: string, words: readonly string[]])[] 
 ];
 
 function readNlbSettings(service: ServiceSpec, diagnostics: Diagnostics): NlbSettings {
-  const annotations = new AlbAnnotations(service, diagnostics, NLB_PREFIX, 'nlb-without-effect');
+  const annotations = new NlbAnnotations(service, diagnostics);
   checkWords(annotations, diagnostics);
   const type = annotations.choice('type', ['nlb', 'external', 'nlb-ip']);
   const isOfCloud = type === 'nlb' && service.loadBalancerClass === undefined;
@@ -200,7 +211,7 @@ function readNlbSettings(service: ServiceSpec, diagnostics: Diagnostics): NlbSet
     const value = groupAttributes.get(name);
     return value === undefined ? undefined : value === 'true';
   };
-  const proxy = annotations.choice('proxy-protocol', ['*']);
+  const proxy = annotations.choice('proxy-protocol', ['*'], 'write "*", or take it out');
   const ofGroup = groupAttributes.get(CROSS_ZONE);
   const crossZone =
     (ofGroup === 'true' || ofGroup === 'false' ? ofGroup === 'true' : undefined) ??

@@ -119,7 +119,6 @@ export function resolveNetworkLoadBalancer(
   const subnets = chooseSubnets(
     {
       what: `Service "${spec.name}"`,
-      code: 'nlb-subnets',
       names: settings.subnets,
       scheme: settings.scheme,
       minZones: MIN_ZONES,
@@ -217,7 +216,7 @@ function checkAddresses(
       diagnostics.error(
         'nlb-addresses',
         settings.at(word),
-        `the load balancer of Service "${name}" is in ${subnets.length} subnets (${subnets.map((one) => one.name).join(', ')}) and is given ${addresses.length} addresses`,
+        `the load balancer of Service "${name}" is in ${subnets.length} subnets (${subnets.map((one) => one.name).join(', ')}) and the addresses given to it are ${addresses.length}`,
         'give one for each subnet, in their order',
       );
     }
