@@ -95,7 +95,9 @@ export function nlbNodeRules(
         rules.push({ protocol, ports: nodePort, from: block });
       }
     });
-    const checked = [...ports, healthPort].filter((port) => port !== undefined);
+    const checked = (healthPort === undefined ? ports : [healthPort]).filter(
+      (port) => port !== undefined,
+    );
     for (const block of subnets(settings.scheme)) {
       for (const port of checked) rules.push({ protocol: 'tcp', ports: port, from: block });
     }
