@@ -4,7 +4,8 @@
  * The result is complete and depends on nothing but the files: the same lab is the same cloud, always.
  */
 
-import type { LoadBalancer } from './aws/application-load-balancer.ts';
+import { aliasTarget, type LoadBalancer } from './aws/application-load-balancer.ts';
+import { type HostedZone, resolveHostedZones } from './aws/hosted-zone.ts';
 import type { AddressMapping } from './aws/internet-gateway.ts';
 import type { SecurityGroupSpec } from './aws/security-group.ts';
 import { AddressBook, type AddressSources, type Subnet } from './aws/subnet.ts';
@@ -33,6 +34,8 @@ import { checkServiceCidr, type ClusterSpec, serviceCidrOf } from './eks/cluster
 import { CLUSTER_SECURITY_GROUP, CLUSTER_SECURITY_GROUPS } from './eks/cluster-security-group.ts';
 import { type ControlPlane, kubernetesService, resolveControlPlane } from './eks/control-plane.ts';
 import { corednsDeployment, isSystemPod, kubeDnsService } from './eks/coredns.ts';
+import { withExternalDns } from './eks/external-dns.ts';
+import { type DnsSource, hostsOf, readDnsSource } from './eks/external-dns-source.ts';
 import {
   backendRule,
   type BalancerPlan,
@@ -104,6 +107,8 @@ export interface Cloud {
   readonly pods: readonly Pod[];
   readonly internetHosts: readonly InternetHost[];
   readonly loadBalancers: readonly LoadBalancer[];
+  /** With what ExternalDNS makes in them. */
+  readonly hostedZones: readonly HostedZone[];
   readonly things: ReadonlyMap<string, Thing>;
 }
 
@@ -213,8 +218,47 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     pods,
     internetHosts: hosts,
     loadBalancers,
+    hostedZones: resolveNames(
+      lab,
+      { vpcs: grounds, hosts: internetHosts, loadBalancers, balancers },
+      diagnostics,
+    ),
     things: nameThings({ vpcs, cluster, pods, hosts, loadBalancers }, diagnostics),
   };
+}
+
+/** The zones that the lab declares, and what ExternalDNS enters for the load balancers that there are. */
+function resolveNames(
+  { file, where }: LabSpec,
+  {
+    vpcs,
+    hosts: internetHosts,
+    loadBalancers,
+    balancers,
+  }: {
+    readonly vpcs: ReadonlyMap<string, VpcGround>;
+    readonly hosts: readonly InternetHost[];
+    readonly loadBalancers: readonly LoadBalancer[];
+    readonly balancers: readonly BalancerPlan[];
+  },
+  diagnostics: Diagnostics,
+): HostedZone[] {
+  const targets = loadBalancers.map(aliasTarget);
+  const hosts = new Map(internetHosts.map(({ name, at }) => [name.toLowerCase(), at]));
+  const declared = resolveHostedZones(
+    file.hostedZones,
+    { vpcs, targets, hosts },
+    where.in('hostedZones'),
+    diagnostics,
+  );
+  if (file.cluster?.addons['external-dns'] !== true) return declared;
+  const sources = balancers.flatMap(({ name, members }) =>
+    members.flatMap(
+      ({ ingress }): DnsSource | never[] =>
+        readDnsSource('ingress', ingress, hostsOf(ingress), `alb/${name}`, diagnostics) ?? [],
+    ),
+  );
+  return withExternalDns(declared, sources, { targets, hosts }, diagnostics);
 }
 
 /** The controller lets its load balancers into the nodes' group, whoever declared that. */

@@ -1,7 +1,12 @@
 /** Fold 3: the cloud to the kernel state that stands for it. Every concept contributes; nothing is ordered here. */
 
 import { planLoadBalancers } from './aws/alb-haproxy.ts';
-import { loadBalancerRecords, planLoadBalancerNodes } from './aws/application-load-balancer.ts';
+import {
+  aliasTarget,
+  loadBalancerRecords,
+  planLoadBalancerNodes,
+} from './aws/application-load-balancer.ts';
+import { isHidden, privateDomains, zoneAnswers } from './aws/dns-view.ts';
 import { planDropLog } from './aws/drop-log.ts';
 import { internetLink, planInternetGateway, TRANSIT_IGW } from './aws/internet-gateway.ts';
 import { planInstance } from './aws/instance.ts';
@@ -71,6 +76,8 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     ...namesOfHosts(declared),
     ...cloud.loadBalancers.flatMap(loadBalancerRecords),
   ];
+  const { hostedZones } = cloud;
+  const targets = cloud.loadBalancers.map(aliasTarget);
   for (const vpc of cloud.vpcs.values()) {
     const others = [...cloud.vpcs.values()].filter((one) => one !== vpc);
     // A pod's own are the kubelet's business.
@@ -82,7 +89,14 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     fragment.addAll(
       planResolver(vpc, {
         clients: clients.map((thing) => thing.netns),
-        elsewhere: [...others.flatMap(namesOutside), ...hostNames, ...(ofEndpoint ?? [])],
+        elsewhere: [
+          ...[...others.flatMap(namesOutside), ...hostNames].filter(
+            ({ name }) => !isHidden(name, hostedZones, vpc),
+          ),
+          ...(ofEndpoint ?? []),
+          ...zoneAnswers(hostedZones, targets, vpc),
+        ],
+        privateDomains: privateDomains(hostedZones, vpc),
       }),
     );
   }
@@ -90,6 +104,7 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     ...[...cloud.vpcs.values()].flatMap(namesOutside),
     ...hostNames,
     ...(endpoint?.outside ?? []),
+    ...zoneAnswers(hostedZones, targets, undefined),
   ];
   fragment.addAll(planInternetDns(cloud.internetHosts, names));
   if (gateways.length > 0 || cloud.internetHosts.length > 0) {

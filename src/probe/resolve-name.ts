@@ -1,6 +1,7 @@
 /** What a name leads to for the programs of a thing: their own resolver's search, the cluster's DNS, the VPC's, the internet's. */
 
-import { loadBalancerRecords } from '../aws/application-load-balancer.ts';
+import { aliasTarget, loadBalancerRecords } from '../aws/application-load-balancer.ts';
+import { lookUpInZones } from '../aws/dns-view.ts';
 import { lookUpEc2Name } from '../aws/route53-resolver.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
@@ -17,7 +18,15 @@ export function resolveName(cloud: Cloud, from: Thing | undefined, name: string)
   return 'addresses' in found ? found.addresses : resolveName(cloud, from, found.externalName);
 }
 
-function resolvePublicName(cloud: Cloud, from: Thing | undefined, name: string): readonly Ipv4[] {
+/** How many CNAMEs are followed: dnsmasq stops at a loop, and so does this. */
+const MOST_CNAMES = 16;
+
+function resolvePublicName(
+  cloud: Cloud,
+  from: Thing | undefined,
+  name: string,
+  cnames = 0,
+): readonly Ipv4[] {
   const word = name.replace(/\.$/, '').toLowerCase();
   const vpc = from && vpcOfThing(cloud, from);
   const plane = cloud.cluster?.controlPlane;
@@ -25,6 +34,14 @@ function resolvePublicName(cloud: Cloud, from: Thing | undefined, name: string):
     const { inside, outside } = endpointNames(plane);
     const records = vpc !== undefined && vpc.name === cloud.cluster?.vpc ? inside : outside;
     return records.map(({ address }) => address);
+  }
+  const targets = cloud.loadBalancers.map(aliasTarget);
+  const own = lookUpEc2Name(word, vpc, []);
+  if (own !== undefined) return [own];
+  const inZones = lookUpInZones(word, cloud.hostedZones, targets, vpc);
+  if (inZones !== undefined) {
+    if ('addresses' in inZones) return inZones.addresses;
+    return cnames < MOST_CNAMES ? resolvePublicName(cloud, from, inZones.cname, cnames + 1) : [];
   }
   const records = cloud.loadBalancers.flatMap(loadBalancerRecords);
   const ofBalancer = records.filter((record) => record.name === word);

@@ -1,19 +1,30 @@
 /** The load balancers of a lab in tables: their nodes, their rules, and whom each rule leads to. */
 
-import type { LoadBalancer, ListenerRule } from '../aws/application-load-balancer.ts';
+import {
+  aliasTarget,
+  type LoadBalancer,
+  type ListenerRule,
+} from '../aws/application-load-balancer.ts';
+import type { HostedZone } from '../aws/hosted-zone.ts';
 import { renderSourceRef } from '../base/diagnostic.ts';
 import type { Cloud } from '../cloud.ts';
 import type { Section } from './section.ts';
 
-export function balancerSections({ loadBalancers }: Cloud): Section[] {
+export function balancerSections({ loadBalancers, hostedZones }: Cloud): Section[] {
   return [
     {
       title: 'load balancers',
       headers: ['NODE', 'ADDRESS', 'ELASTIC IP', 'SCHEME', 'NAMES'],
-      rows: loadBalancers.flatMap(({ scheme, nodes, names }) =>
-        nodes.map(({ eni }) => {
+      rows: loadBalancers.flatMap((balancer) =>
+        balancer.nodes.map(({ eni }) => {
           const { address, elastic } = eni.addresses[0];
-          return [eni.thing, address, elastic ?? '', scheme, names.join(', ')];
+          return [
+            eni.thing,
+            address,
+            elastic ?? '',
+            balancer.scheme,
+            namesOf(balancer, hostedZones),
+          ];
         }),
       ),
     },
@@ -23,6 +34,17 @@ export function balancerSections({ loadBalancers }: Cloud): Section[] {
       rows: loadBalancers.flatMap(rowsOf),
     },
   ];
+}
+
+/** Its own, and those of Route 53 that lead to it. */
+function namesOf(balancer: LoadBalancer, zones: readonly HostedZone[]): string {
+  const { reference, dnsName } = aliasTarget(balancer);
+  const aliases = zones.flatMap(({ records }) =>
+    records.flatMap(({ name, data }) =>
+      data.type === 'alias' && data.target === reference ? [name] : [],
+    ),
+  );
+  return [...new Set([dnsName, ...aliases])].join(', ');
 }
 
 function rowsOf({ name, listeners }: LoadBalancer): Section['rows'][number][] {
