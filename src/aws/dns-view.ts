@@ -111,7 +111,7 @@ export function lookUpInZones(
 /** The name itself, or the nearest wildcard above it. */
 function fittingName(name: string, { name: apex, records }: HostedZone): string | undefined {
   const names = new Set(records.map((record) => record.name));
-  if (names.has(name)) return name;
+  if (names.has(name) || name === apex) return name;
   const labels = name.slice(0, -apex.length - 1).split('.');
   return labels
     .map((_, index) => ['*', ...labels.slice(index + 1), apex].join('.'))
