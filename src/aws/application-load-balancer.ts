@@ -105,7 +105,7 @@ export function loadBalancerDnsName(name: string, scheme: LoadBalancer['scheme']
 }
 
 /** Where it is reached, wherever one asks: an internet-facing one at public addresses, one a zone. @see ELB "DNS names" */
-export function loadBalancerAddresses({ nodes }: Pick<LoadBalancer, 'nodes'>): Ipv4[] {
+function loadBalancerAddresses({ nodes }: Pick<LoadBalancer, 'nodes'>): Ipv4[] {
   return nodes.map(({ eni }) => eni.addresses[0].elastic ?? eni.addresses[0].address);
 }
 

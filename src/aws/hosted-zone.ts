@@ -7,8 +7,7 @@
  * the VPCs hold the records (dns-view.ts says which of them whose).
  *
  * @fidelity same - public and private zones, split view, aliases, TTLs, what may stand beside what; simplified - a public
- *   zone is delegated to Route 53 as soon as it is there, NS and SOA are not answered, a TXT and a wildcard have a TTL of
- *   60 s whatever is written; not built - AAAA, MX and other types, routing policies, health checks, DNSSEC
+ *   zone is delegated to Route 53 as soon as it is there, NS and SOA are not answered; not built - AAAA, MX and other types, routing policies, health checks, DNSSEC
  * @see https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/resource-record-sets-choosing-alias-non-alias.html
  * @see https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/hosted-zone-private-considerations.html
  */

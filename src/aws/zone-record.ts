@@ -4,7 +4,7 @@
  * Held to the rules of Route 53: a CNAME stands alone and never at the apex, an alias has no TTL of its own.
  *
  * @fidelity same - A, CNAME, TXT, alias to a load balancer, wildcards; simplified - no wildcard has a CNAME, an alias leads
- *   to a load balancer and to nothing else
+ *   to a load balancer and to nothing else, a TXT and a wildcard have a TTL of 60 s whatever is written
  * @see https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html
  * @see https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html
  */
@@ -13,6 +13,7 @@ import * as z from 'zod';
 
 import { type Diagnostics, renderSourceRef, type SourceRef, suggest } from '../base/diagnostic.ts';
 import type { Ipv4 } from '../base/ip.ts';
+import { LOCAL_TTL_SECONDS } from '../kernel/name-server.ts';
 import { ipv4Schema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
 
@@ -184,19 +185,34 @@ export function resolveRecord(
       'rename one of the two',
     );
   }
-  const record = (data: RecordData): ZoneRecord => ({
-    name,
-    data,
-    ttlSeconds: data.type === 'alias' ? ALIAS_TTL_SECONDS : (ttl ?? USUAL_TTL_SECONDS),
-    owner: undefined,
-    at: where.keyAt(),
-  });
+  const asked = ttl ?? USUAL_TTL_SECONDS;
+  const record = (data: RecordData): ZoneRecord => {
+    const ttlSeconds = answeredTtl(name, data, asked);
+    return { name, data, ttlSeconds, owner: undefined, at: where.keyAt() };
+  };
+  if (
+    ttl !== undefined &&
+    ttl !== LOCAL_TTL_SECONDS &&
+    (txt !== undefined || word.startsWith('*'))
+  ) {
+    diagnostics.warning(
+      'record-ttl',
+      where.at('ttl'),
+      `${txt === undefined ? 'a wildcard' : 'a TXT'} has a TTL of ${LOCAL_TTL_SECONDS} s in Hoplab, whatever is written`,
+    );
+  }
   return [
     ...(a === undefined ? [] : [record({ type: 'A', addresses: a })]),
     ...(cname === undefined ? [] : [record({ type: 'CNAME', target: bareName(cname) })]),
     ...(alias === undefined ? [] : [record({ type: 'alias', target: alias })]),
     ...(texts === undefined ? [] : [record({ type: 'TXT', texts })]),
   ];
+}
+
+/** What dnsmasq answers: it keeps no TTL for a TXT, nor for a wildcard. */
+export function answeredTtl(name: string, data: RecordData, seconds: number): number {
+  if (data.type === 'alias') return ALIAS_TTL_SECONDS;
+  return data.type === 'TXT' || name.startsWith('*') ? LOCAL_TTL_SECONDS : seconds;
 }
 
 function bareName(name: string): string {

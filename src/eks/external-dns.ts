@@ -15,8 +15,8 @@
 
 import type { HostedZone } from '../aws/hosted-zone.ts';
 import {
-  ALIAS_TTL_SECONDS,
   type AliasTarget,
+  answeredTtl,
   isWithin,
   type RecordData,
   USUAL_TTL_SECONDS,
@@ -126,22 +126,21 @@ function ownedRecords(
   zone: HostedZone,
 ): ZoneRecord[] {
   const ttl = ttlSeconds ?? USUAL_TTL_SECONDS;
-  const record = { owner: resource, at, ttlSeconds: ttl };
+  const record = { owner: resource, at };
   const text = `heritage=external-dns,external-dns/owner=${OWNER},external-dns/resource=${resource}`;
   // An alias counts as a CNAME. Beside a real one no TXT may stand, and above the zone is none of its names.
   const type = data.type === 'A' ? 'a' : 'cname';
   const names = [...(data.type === 'CNAME' ? [] : [name]), `${type}-${name}`];
   return [
-    { ...record, name, data, ttlSeconds: data.type === 'alias' ? ALIAS_TTL_SECONDS : ttl },
+    { ...record, name, data },
     ...names
       .filter((one) => isWithin(one, zone.name))
       .map((one) => ({
         ...record,
         name: one,
         data: { type: 'TXT', texts: [text] } as const,
-        ttlSeconds: USUAL_TTL_SECONDS,
       })),
-  ];
+  ].map((one) => ({ ...one, ttlSeconds: answeredTtl(one.name, one.data, ttl) }));
 }
 
 interface Wish {

@@ -50,7 +50,7 @@ export interface NamedBlock {
 export const DNS_PORT = 53;
 
 /** Of what has none of its own. The addresses of a load balancer have 60 s, and they may come from elsewhere than here. */
-const LOCAL_TTL_SECONDS = 60;
+export const LOCAL_TTL_SECONDS = 60;
 
 export function nameServer(
   netns: NetnsName,

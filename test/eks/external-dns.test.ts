@@ -72,13 +72,13 @@ t.test('without zones a public one is implied, of the last two labels', async (t
   const cloud = cloudOf(lab(''), ingress('web', 'myapp.com www.myapp.com a.b.example'));
   t.strictSame(records(cloud), [
     'myapp.com: myapp.com alias 60 alb/web',
-    'myapp.com: myapp.com TXT 300 of ingress/default/web',
+    'myapp.com: myapp.com TXT 60 of ingress/default/web',
     'myapp.com: www.myapp.com alias 60 alb/web',
-    'myapp.com: www.myapp.com TXT 300 of ingress/default/web',
-    'myapp.com: cname-www.myapp.com TXT 300 of ingress/default/web',
+    'myapp.com: www.myapp.com TXT 60 of ingress/default/web',
+    'myapp.com: cname-www.myapp.com TXT 60 of ingress/default/web',
     'b.example: a.b.example alias 60 alb/web',
-    'b.example: a.b.example TXT 300 of ingress/default/web',
-    'b.example: cname-a.b.example TXT 300 of ingress/default/web',
+    'b.example: a.b.example TXT 60 of ingress/default/web',
+    'b.example: cname-a.b.example TXT 60 of ingress/default/web',
   ]);
   t.ok(cloud.hostedZones.every(({ isImplied }) => isImplied));
   t.match(renderThing(describe(cloud, 'zone/myapp.com')), /implied by +pods\.yaml:9:/);
@@ -155,10 +155,10 @@ t.test('a record that is not its own stays; one that has its mark is its own', a
   t.strictSame(records(cloud), [
     'example.com: a.example.com A 300 198.51.100.1 declared',
     'example.com: c.example.com A 300 198.51.100.3 declared',
-    `example.com: c.example.com TXT 300 ${other} declared`,
+    `example.com: c.example.com TXT 60 ${other} declared`,
     'example.com: b.example.com alias 60 alb/web',
-    'example.com: b.example.com TXT 300 of ingress/default/web',
-    'example.com: cname-b.example.com TXT 300 of ingress/default/web',
+    'example.com: b.example.com TXT 60 of ingress/default/web',
+    'example.com: cname-b.example.com TXT 60 of ingress/default/web',
   ]);
 });
 
