@@ -4,8 +4,9 @@
  * The result is complete and depends on nothing but the files: the same lab is the same cloud, always.
  */
 
-import type { LoadBalancer } from './aws/application-load-balancer.ts';
-import type { NetworkLoadBalancer } from './aws/network-load-balancer.ts';
+import { aliasTarget, type LoadBalancer } from './aws/application-load-balancer.ts';
+import { type HostedZone, resolveHostedZones } from './aws/hosted-zone.ts';
+import { type NetworkLoadBalancer, nlbAliasTarget } from './aws/network-load-balancer.ts';
 import type { AddressMapping } from './aws/internet-gateway.ts';
 import type { SecurityGroupSpec } from './aws/security-group.ts';
 import { AddressBook, type AddressSources, type Subnet } from './aws/subnet.ts';
@@ -17,6 +18,7 @@ import {
   type VpcGround,
   type VpcSpec,
 } from './aws/vpc.ts';
+import type { AliasTarget } from './aws/zone-record.ts';
 import { Diagnostics, renderSourceRef, type SourceRef, suggest } from './base/diagnostic.ts';
 import { hashModulo } from './base/hash.ts';
 import {
@@ -34,6 +36,8 @@ import { checkServiceCidr, type ClusterSpec, serviceCidrOf } from './eks/cluster
 import { CLUSTER_SECURITY_GROUP, CLUSTER_SECURITY_GROUPS } from './eks/cluster-security-group.ts';
 import { type ControlPlane, kubernetesService, resolveControlPlane } from './eks/control-plane.ts';
 import { corednsDeployment, isSystemPod, kubeDnsService } from './eks/coredns.ts';
+import { withExternalDns } from './eks/external-dns.ts';
+import { type DnsSource, hostsOf, readDnsSource } from './eks/external-dns-source.ts';
 import {
   backendRule,
   type BalancerNeeds,
@@ -53,7 +57,12 @@ import {
   resolveNodeGround,
   zoneOf,
 } from './eks/node.ts';
-import { nlbGroups, nlbNodeRules, resolveNetworkLoadBalancer } from './eks/nlb-controller.ts';
+import {
+  nlbGroups,
+  nlbName,
+  nlbNodeRules,
+  resolveNetworkLoadBalancer,
+} from './eks/nlb-controller.ts';
 import { resolvePodGroups } from './eks/pod-eni.ts';
 import { excludedCidrs } from './eks/snat.ts';
 import { type CniSettings, type Pod } from './eks/vpc-cni.ts';
@@ -109,6 +118,8 @@ export interface Cloud {
   readonly internetHosts: readonly InternetHost[];
   readonly loadBalancers: readonly LoadBalancer[];
   readonly networkLoadBalancers: readonly NetworkLoadBalancer[];
+  /** With what ExternalDNS makes in them. */
+  readonly hostedZones: readonly HostedZone[];
   readonly things: ReadonlyMap<string, Thing>;
 }
 
@@ -226,11 +237,58 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     internetHosts: hosts,
     loadBalancers,
     networkLoadBalancers,
+    hostedZones: resolveNames(
+      lab,
+      { vpcs: grounds, hosts: internetHosts, loadBalancers, networkLoadBalancers, balancers },
+      diagnostics,
+    ),
     things: nameThings(
       { vpcs, cluster, pods, hosts, loadBalancers, networkLoadBalancers },
       diagnostics,
     ),
   };
+}
+
+/** The zones that the lab declares, and what ExternalDNS enters for the load balancers that there are. */
+function resolveNames(
+  { file, where, nlbs }: LabSpec,
+  {
+    vpcs,
+    hosts: internetHosts,
+    loadBalancers,
+    networkLoadBalancers,
+    balancers,
+  }: {
+    readonly vpcs: ReadonlyMap<string, VpcGround>;
+    readonly hosts: readonly InternetHost[];
+    readonly loadBalancers: readonly LoadBalancer[];
+    readonly networkLoadBalancers: readonly NetworkLoadBalancer[];
+    readonly balancers: readonly BalancerPlan[];
+  },
+  diagnostics: Diagnostics,
+): HostedZone[] {
+  const targets = aliasTargets({ loadBalancers, networkLoadBalancers });
+  const hosts = new Map(internetHosts.map(({ name, at }) => [name.toLowerCase(), at]));
+  const declared = resolveHostedZones(
+    file.hostedZones,
+    { vpcs, targets, hosts },
+    where.in('hostedZones'),
+    diagnostics,
+  );
+  if (file.cluster?.addons['external-dns'] !== true) return declared;
+  const sources = [
+    ...balancers.flatMap(({ name, members }) =>
+      members.flatMap(
+        ({ ingress }): DnsSource | never[] =>
+          readDnsSource('ingress', ingress, hostsOf(ingress), `alb/${name}`, diagnostics) ?? [],
+      ),
+    ),
+    ...nlbs.flatMap(
+      ({ service }): DnsSource | never[] =>
+        readDnsSource('service', service, [], `nlb/${nlbName(service)}`, diagnostics) ?? [],
+    ),
+  ];
+  return withExternalDns(declared, sources, { targets, hosts }, diagnostics);
 }
 
 /** What the nodes' group lets in for the sake of the load balancers. */
@@ -605,6 +663,14 @@ function nameThings(
     if (there === undefined) byNetns.set(thing.netns, thing);
   }
   return new Map(things.map((thing) => [thing.reference, thing]));
+}
+
+/** The load balancers, as alias records of Route 53 lead to them. */
+export function aliasTargets({
+  loadBalancers,
+  networkLoadBalancers,
+}: Pick<Cloud, 'loadBalancers' | 'networkLoadBalancers'>): AliasTarget[] {
+  return [...loadBalancers.map(aliasTarget), ...networkLoadBalancers.map(nlbAliasTarget)];
 }
 
 /** The public addresses that the VPC's internet gateway knows. */

@@ -2,6 +2,7 @@
 
 import * as z from 'zod';
 
+import { HostedZoneSpec } from './aws/hosted-zone.ts';
 import { VpcSpec } from './aws/vpc.ts';
 import { type Diagnostics, type SourceRef } from './base/diagnostic.ts';
 import { type AlbIngresses, readAlbIngresses } from './eks/alb-ingress.ts';
@@ -18,6 +19,9 @@ export const LabFile = z.strictObject({
   question: z.string().describe('What the lab asks its reader; `hoplab list` shows it').optional(),
   vpcs: named(VpcSpec).describe('VPCs by name: subnets, gateways, route tables, instances'),
   cluster: ClusterSpec.describe('The EKS cluster: nodes, VPC CNI settings, pins').optional(),
+  hostedZones: named(HostedZoneSpec).describe(
+    "Route 53's hosted zones, by name: public, or private with the VPCs that they are for",
+  ),
   internet: named(InternetHostSpec).describe('Hosts on the internet by name, like example.com'),
   probes: named(ProbeSpec).describe('Who sends what to whom, and what must be seen'),
   experiments: named(ExperimentSpec).describe(

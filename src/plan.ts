@@ -2,12 +2,13 @@
 
 import { planLoadBalancers } from './aws/alb-haproxy.ts';
 import { loadBalancerRecords, planLoadBalancerNodes } from './aws/application-load-balancer.ts';
+import { isHidden, privateDomains, zoneAnswers } from './aws/dns-view.ts';
 import { planDropLog } from './aws/drop-log.ts';
 import { internetLink, planInternetGateway, TRANSIT_IGW } from './aws/internet-gateway.ts';
 import { planInstance } from './aws/instance.ts';
 import { planNatGateway } from './aws/nat-gateway.ts';
 import { nlbRecords, planNetworkLoadBalancer } from './aws/network-load-balancer.ts';
-import { planNlbHealth } from './aws/nlb-health.ts';
+import { type AnswersOf, planNlbHealth } from './aws/nlb-health.ts';
 import { planReturn } from './aws/nlb-return.ts';
 import {
   namesOutside,
@@ -19,7 +20,7 @@ import { planVpc } from './aws/vpc.ts';
 import { because } from './base/because.ts';
 import type { Diagnostics } from './base/diagnostic.ts';
 import { renderReference } from './base/reference.ts';
-import { addressMappings, type Cloud, type Cluster, vpcOfThing } from './cloud.ts';
+import { addressMappings, aliasTargets, type Cloud, type Cluster, vpcOfThing } from './cloud.ts';
 import { CERTIFICATE_AUTHORITY, endpointNames, planControlPlane } from './eks/control-plane.ts';
 import { isKubeDns } from './eks/coredns.ts';
 import { planNode } from './eks/node.ts';
@@ -75,12 +76,14 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
   for (const balancer of cloud.networkLoadBalancers) {
     fragment.addAll(planNetworkLoadBalancer(balancer));
   }
-  fragment.addAll(planNlbHealth(cloud.networkLoadBalancers, programs));
   const hostNames = [
     ...namesOfHosts(declared),
     ...cloud.loadBalancers.flatMap(loadBalancerRecords),
     ...cloud.networkLoadBalancers.flatMap(nlbRecords),
   ];
+  const { hostedZones } = cloud;
+  const targets = aliasTargets(cloud);
+  const answers: AnswersOf[] = [];
   for (const vpc of cloud.vpcs.values()) {
     const others = [...cloud.vpcs.values()].filter((one) => one !== vpc);
     // A pod's own are the kubelet's business.
@@ -89,10 +92,19 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     );
     const isCluster = cloud.cluster?.vpc === vpc.name;
     const ofEndpoint = isCluster ? endpoint?.inside : endpoint?.outside;
+    const elsewhere = [
+      ...[...others.flatMap(namesOutside), ...hostNames].filter(
+        ({ name }) => !isHidden(name, hostedZones, vpc),
+      ),
+      ...(ofEndpoint ?? []),
+      ...zoneAnswers(hostedZones, targets, vpc),
+    ];
+    if (vpc.enableDnsSupport) answers.push({ server: vpc.netns, records: elsewhere });
     fragment.addAll(
       planResolver(vpc, {
         clients: clients.map((thing) => thing.netns),
-        elsewhere: [...others.flatMap(namesOutside), ...hostNames, ...(ofEndpoint ?? [])],
+        elsewhere,
+        privateDomains: privateDomains(hostedZones, vpc),
       }),
     );
   }
@@ -100,8 +112,11 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     ...[...cloud.vpcs.values()].flatMap(namesOutside),
     ...hostNames,
     ...(endpoint?.outside ?? []),
+    ...zoneAnswers(hostedZones, targets, undefined),
   ];
   fragment.addAll(planInternetDns(cloud.internetHosts, names));
+  if (cloud.internetHosts.length > 0) answers.push({ server: INTERNET_NETNS, records: names });
+  fragment.addAll(planNlbHealth(cloud.networkLoadBalancers, answers, programs));
   if (gateways.length > 0 || cloud.internetHosts.length > 0) {
     fragment.addAll(planInternet(cloud.internetHosts, gateways));
   }

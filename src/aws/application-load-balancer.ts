@@ -14,6 +14,7 @@
 import { because } from '../base/because.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
 import { sha256Hex } from '../base/hash.ts';
+import type { Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import type { NameRecord } from '../kernel/name-server.ts';
@@ -27,6 +28,7 @@ import {
   wildcards,
 } from './rule-condition.ts';
 import type { TargetGroup } from './target-group.ts';
+import { ALIAS_TTL_SECONDS, type AliasTarget } from './zone-record.ts';
 
 export interface LoadBalancerNode {
   readonly az: string;
@@ -78,8 +80,6 @@ export interface Listener {
 export interface LoadBalancer {
   readonly name: string;
   readonly dnsName: string;
-  /** Every name that leads to it, the one above first: Route 53 has an alias for each other one. */
-  readonly names: readonly string[];
   readonly scheme: 'internet-facing' | 'internal';
   readonly nodes: readonly LoadBalancerNode[];
   readonly listeners: readonly Listener[];
@@ -104,14 +104,27 @@ export function loadBalancerDnsName(name: string, scheme: LoadBalancer['scheme']
   return `${prefix}${name}-${number}.us-east-1.elb.amazonaws.com`;
 }
 
-/** What its names lead to: the public addresses of an internet-facing one, wherever one asks. @see ELB "DNS names" */
-export function loadBalancerRecords({ names, nodes }: LoadBalancer): NameRecord[] {
-  return names.flatMap((name) =>
-    nodes.map(({ eni }) => {
-      const { address, elastic } = eni.addresses[0];
-      return { name, address: elastic ?? address };
-    }),
-  );
+/** Where it is reached, wherever one asks: an internet-facing one at public addresses, one a zone. @see ELB "DNS names" */
+function loadBalancerAddresses({ nodes }: Pick<LoadBalancer, 'nodes'>): Ipv4[] {
+  return nodes.map(({ eni }) => eni.addresses[0].elastic ?? eni.addresses[0].address);
+}
+
+/** What its own name leads to, everywhere. */
+export function loadBalancerRecords(balancer: LoadBalancer): NameRecord[] {
+  return loadBalancerAddresses(balancer).map((address) => ({
+    name: balancer.dnsName,
+    address,
+    ttlSeconds: ALIAS_TTL_SECONDS,
+  }));
+}
+
+/** What an alias record of Route 53 may lead to. */
+export function aliasTarget(balancer: LoadBalancer): AliasTarget {
+  return {
+    reference: `alb/${balancer.name}`,
+    dnsName: balancer.dnsName,
+    addresses: loadBalancerAddresses(balancer),
+  };
 }
 
 /** The rule that a request meets; undefined where none fits. */

@@ -27,8 +27,9 @@ import { hostNetns } from '../kernel/netns.ts';
 import { nftTable } from '../kernel/nft.ts';
 import { routerSysctls, sysctl } from '../kernel/sysctl.ts';
 import type { LoadBalancer, LoadBalancerNode } from './application-load-balancer.ts';
-import { planPrimaryLink } from './network-interface.ts';
+import { type NetworkInterface, planPrimaryLink } from './network-interface.ts';
 import type { HealthCheck, Target } from './target-group.ts';
+import { ALIAS_TTL_SECONDS, type AliasTarget } from './zone-record.ts';
 
 export interface NlbTarget extends Target {
   /** Undefined: outside of every zone, as an endpoint that somebody wrote by hand. */
@@ -97,11 +98,28 @@ export function nlbDnsName(name: string): string {
 
 /** One address for each zone, and a name of its own for each. */
 export function nlbRecords({ dnsName, nodes }: NetworkLoadBalancer): NameRecord[] {
-  return nodes.flatMap(({ az, eni }) => {
-    const { address, elastic } = eni.addresses[0];
-    const answer = elastic ?? address;
-    return [dnsName, `${az}.${dnsName}`].map((name) => ({ name, address: answer }));
+  return nodes.flatMap(({ az, netns, eni }) => {
+    const address = answerOf(eni);
+    return [
+      { name: dnsName, address, ttlSeconds: ALIAS_TTL_SECONDS, node: netns },
+      { name: `${az}.${dnsName}`, address, ttlSeconds: ALIAS_TTL_SECONDS },
+    ];
   });
+}
+
+/** What an alias record of Route 53 may lead to. */
+export function nlbAliasTarget({ name, dnsName, nodes }: NetworkLoadBalancer): AliasTarget {
+  return {
+    reference: `nlb/${name}`,
+    dnsName,
+    addresses: nodes.map(({ eni }) => answerOf(eni)),
+    nodes: nodes.map(({ netns }) => netns),
+  };
+}
+
+function answerOf(eni: NetworkInterface): Ipv4 {
+  const { address, elastic } = eni.addresses[0];
+  return elastic ?? address;
 }
 
 /** The targets that a node may use. */

@@ -8,8 +8,10 @@
  */
 
 import { because } from '../base/because.ts';
+import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { haproxyDaemon, kill, restartedDaemon } from '../kernel/daemon.ts';
+import { changingRecords, type DnsRecord, hostsFile, pidFileOf } from '../kernel/name-server.ts';
 import type { Programs } from '../kernel/server.ts';
 import type { LoadBalancerNode } from './application-load-balancer.ts';
 import {
@@ -33,8 +35,15 @@ interface At {
   readonly listener: NlbListener;
 }
 
+/** The records of a name server that lead to nodes of load balancers. */
+export interface AnswersOf {
+  readonly server: NetnsName;
+  readonly records: readonly DnsRecord[];
+}
+
 export function planNlbHealth(
   balancers: readonly NetworkLoadBalancer[],
+  answers: readonly AnswersOf[],
   programs: Programs,
 ): Fragment {
   const fragment = new Fragment();
@@ -51,16 +60,11 @@ export function planNlbHealth(
       protocol: 'tcp' as const,
       port: listener.port,
     }));
-  const content = all.map(renderSlots).join('');
+  const content = [...all.map(renderGroup), ...answers.map(renderAnswers)].join('');
   const why = because('network-load-balancer', 'lab');
-  fragment.add(
-    why,
-    ...haproxyDaemon(HAPROXY, renderHaproxy(all), { name: 'nlb', sockets, asksOthers: true }),
-  );
-  // All of them are proxies.
-  if (content === '') return fragment;
   return fragment.add(
     why,
+    ...haproxyDaemon(HAPROXY, renderHaproxy(all), { name: 'nlb', sockets, asksOthers: true }),
     { kind: 'file', path: PROGRAM, content: programs.nlbTargets },
     { kind: 'file', path: CONFIG, content },
     restartedDaemon({
@@ -82,16 +86,28 @@ function serverOf({ who, port }: NlbTarget): string {
   return `${who.replaceAll('/', ':')}:${port}`;
 }
 
-/** What nlb-targets.pl reads. */
-function renderSlots(at: At): string {
+/** What nlb-targets.pl reads; a proxy has no slots. */
+function renderGroup(at: At): string {
   const { balancer, node, listener } = at;
-  if (listener.targetGroup.proxyProtocol) return '';
+  const { protocol, targetGroup: group } = listener;
   const backend = backendOf(at);
-  const targets = usableTargets(balancer, node, listener.targetGroup).map(
+  const slots = group.proxyProtocol ? '- 0' : `${slotMap(listener)} ${slotsOf(group)}`;
+  const targets = usableTargets(balancer, node, group).map(
     (target) => `target ${backend} ${serverOf(target)} ${target.address} ${target.port}\n`,
   );
-  const head = `group ${backend} ${node.netns} ${listener.protocol} ${slotMap(listener)} ${slotsOf(listener.targetGroup)}\n`;
-  return head + targets.join('');
+  return [
+    `group ${backend} ${balancer.name} ${node.netns} ${protocol} ${slots}\n`,
+    ...targets,
+  ].join('');
+}
+
+function renderAnswers({ server, records }: AnswersOf): string {
+  const lines = changingRecords(records).map(
+    ({ name, address, node }) => `name ${server} ${node} ${address} ${name}\n`,
+  );
+  return lines.length === 0
+    ? ''
+    : [`server ${server} ${hostsFile(server)} ${pidFileOf(server)}\n`, ...lines].join('');
 }
 
 function renderHaproxy(all: readonly At[]): string {

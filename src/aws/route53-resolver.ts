@@ -13,7 +13,7 @@
  * @fidelity same - addresses, out of reach of security groups and ACLs, EC2's names both ways, both VPC attributes
  *   (both default to true here; AWS's default for enableDnsHostnames in a VPC that one makes oneself is false);
  *   simplified - the names of us-east-1, IP names only, every address of the VPC's blocks has one, given to somebody or
- *   not, answers are not to be cached (TTL 0), the limit lets 100 packets come at once; not built - private hosted zones, Resolver endpoints and rules
+ *   not, the limit lets 100 packets come at once; not built - Resolver endpoints and rules
  * @see https://docs.aws.amazon.com/vpc/latest/userguide/AmazonDNS-concepts.html "Amazon DNS server", "DNS hostnames for
  *   EC2 instances", "DNS attributes for your VPC", "DNS quotas"
  * @see https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-naming.html "Types of EC2 hostnames"
@@ -24,7 +24,13 @@ import type { SourceRef } from '../base/diagnostic.ts';
 import { type Cidr, contains, type Ipv4, ipv4, nth, parseIpv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import { DNS_PORT, type NameRecord, nameServer, resolvConf } from '../kernel/name-server.ts';
+import {
+  DNS_PORT,
+  type DnsRecord,
+  type NameRecord,
+  nameServer,
+  resolvConf,
+} from '../kernel/name-server.ts';
 import { nftTable } from '../kernel/nft.ts';
 import type { NetworkInterface } from './network-interface.ts';
 
@@ -63,6 +69,15 @@ function namesInside(vpc: NamedVpc): NameRecord[] {
     { name: privateName(address), address },
     { name: publicName(elastic), address, alsoOf: elastic },
   ]);
+}
+
+/** An address of the VPC's leads back to EC2's name for it, whatever other names lead to it. */
+function waysBack(vpc: NamedVpc, records: readonly DnsRecord[]): NameRecord[] {
+  const known = new Set(publicAddresses(vpc).map(({ address }) => address));
+  const addresses = records.flatMap((record) => ('address' in record ? [record.address] : []));
+  return [...new Set(addresses)]
+    .filter((one) => !known.has(one) && vpc.cidrs.some((block) => contains(block, one)))
+    .map((address) => ({ name: privateName(address), address }));
 }
 
 /** The public names as everybody else has them. */
@@ -145,8 +160,10 @@ export function planResolver(
   needs: {
     /** The namespaces of what is in the VPC and asks. */
     readonly clients: readonly NetnsName[];
-    /** The names of the rest of the world. */
-    readonly elsewhere: readonly NameRecord[];
+    /** The names of the rest of the world, and of the VPC's private zones. */
+    readonly elsewhere: readonly DnsRecord[];
+    /** Whose names are there and nowhere else: the private zones. */
+    readonly privateDomains: readonly string[];
   },
 ): Fragment {
   const { netns } = vpc;
@@ -177,8 +194,15 @@ export function planResolver(
     ),
     ...nameServer(
       netns,
-      [...namesInside(vpc), ...needs.elsewhere],
-      vpc.cidrs.map((block) => ({ block, prefix: PRIVATE_PREFIX, domain: PRIVATE_DOMAIN })),
+      [...namesInside(vpc), ...waysBack(vpc, needs.elsewhere), ...needs.elsewhere],
+      {
+        blocks: vpc.cidrs.map((block) => ({
+          block,
+          prefix: PRIVATE_PREFIX,
+          domain: PRIVATE_DOMAIN,
+        })),
+        domains: needs.privateDomains,
+      },
     ),
     table,
     set('counter', COUNTER, ''),

@@ -1,10 +1,12 @@
 /** `inspect [thing]`: what is in the lab that is up, or what one thing of it is. */
 
 import { findGates, gatesOf, isOfInterest } from '../aws/gate.ts';
+import { zoneReference } from '../aws/hosted-zone.ts';
 import { InputError, suggest } from '../base/diagnostic.ts';
 import { type Cloud, findService, findThing } from '../cloud.ts';
 import { loadUp } from '../pipeline.ts';
 import { describeGate } from '../report/gate.ts';
+import { describeZone, findZone } from '../report/hosted-zone.ts';
 import { labAsJson, renderLab } from '../report/inspect.ts';
 import { describeService } from '../report/service.ts';
 import { describeThing, renderThing, type ThingDescription, thingAsJson } from '../report/thing.ts';
@@ -28,17 +30,25 @@ export async function inspect(
   return 0;
 }
 
-/** A thing, a Service, a security group or a network ACL; throws an InputError for what is none, or more than one. */
+/** A thing, a Service, a hosted zone, a security group or a network ACL; throws an InputError for what is none, or more than one. */
 export function describe(cloud: Cloud, word: string): ThingDescription {
   const thing = findThing(cloud, word);
   if (thing !== undefined) return describeThing(cloud, thing);
   const service = findService(cloud, word);
   if (service !== undefined) return describeService(cloud, service);
+  const zone = findZone(cloud, word);
+  if (zone !== undefined) return describeZone(cloud, zone);
   const [gate, ...others] = findGates(cloud.vpcs.values(), word);
   if (gate === undefined) {
     const gates = gatesOf(cloud.vpcs.values()).filter(isOfInterest);
     const services = (cloud.cluster?.services ?? []).map(({ reference }) => reference);
-    const known = [...cloud.things.keys(), ...services, ...gates.map(({ reference }) => reference)];
+    const zones = cloud.hostedZones.map(zoneReference);
+    const known = [
+      ...cloud.things.keys(),
+      ...services,
+      ...zones,
+      ...gates.map(({ reference }) => reference),
+    ];
     throw InputError.of({
       code: 'no-such-thing',
       what: `there is no "${word}" in ${cloud.name}`,

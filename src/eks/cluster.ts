@@ -47,8 +47,12 @@ export const ClusterSpec = z.strictObject({
     .strictObject({
       coredns: z.boolean().describe('Two pods of kube-system answer DNS').default(true),
       'kube-proxy': z.boolean().describe('Each node translates Services').default(true),
+      'external-dns': z
+        .boolean()
+        .describe('The hosts of Ingresses become records of Route 53')
+        .default(true),
     })
-    .describe('What EKS installs into a new cluster, beside the VPC CNI')
+    .describe('What is installed into the cluster, beside the VPC CNI')
     .prefault({}),
   nodes: named(NodeSpec).describe('Worker nodes by name'),
   cni: CniSpec.describe(

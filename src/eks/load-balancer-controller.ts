@@ -199,8 +199,6 @@ export function resolveBalancer(
   return {
     name,
     dnsName,
-    // ExternalDNS makes an alias record for each host that an Ingress names.
-    names,
     scheme,
     nodes,
     listeners: [...ports.values()].map(({ port, protocol }) => ({

@@ -48,6 +48,11 @@ function awsNameOf({ service, settings }: NlbService): string {
     : `k8s-${shortened(service.namespace)}-${shortened(service.name)}-${hash.slice(0, 10)}`;
 }
 
+/** As the lab names it. */
+export function nlbName({ namespace, name }: Pick<Service, 'namespace' | 'name'>): string {
+  return namespace === 'default' ? name : `${namespace}-${name}`;
+}
+
 /** The security groups that the controller makes. */
 export function nlbGroups(nlbs: readonly NlbService[]): Record<string, SecurityGroupSpec> {
   const groups: Record<string, SecurityGroupSpec> = {};
@@ -116,7 +121,7 @@ export function resolveNetworkLoadBalancer(
   );
   if (service === undefined) return undefined;
   const { at } = spec;
-  const name = spec.namespace === 'default' ? spec.name : `${spec.namespace}-${spec.name}`;
+  const name = nlbName(spec);
   const awsName = awsNameOf(nlb);
   const subnets = chooseSubnets(
     {

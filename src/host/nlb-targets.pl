@@ -3,18 +3,21 @@
 #
 # It begins with netns-server.pl. CONFIG, the words of a line one space apart:
 #
-#   group BACKEND NETNS PROTOCOL MAP SLOTS     BACKEND as in HAProxy's statistics
+#   group BACKEND BALANCER NETNS PROTOCOL MAP SLOTS     BACKEND as in HAProxy's statistics; MAP is - where a proxy stands
 #   target BACKEND SERVER ADDRESS PORT
+#   server DNS HOSTS-FILE PID-FILE                       a name server that reads this file when it gets SIGHUP
+#   name DNS NETNS ADDRESS NAME                          what of it leads to the load balancer's node there
 #
 # Slots are dealt to the healthy targets in turn; where none is healthy, to all of them. A connection to a target that has
-# become unhealthy is forgotten, and the next packet of it is answered with RST.
+# become unhealthy is forgotten, and the next packet of it is answered with RST. A node that has a group without a healthy
+# target is left out of the answers of name servers, unless that is so in all zones of its load balancer.
 
 my $STATS = '/run/hoplab/nlb.sock';
 # In seconds: how often HAProxy is asked, and how often maps are written though nothing has changed, because somebody else
 # may have emptied them.
 my ($PERIOD, $REWRITE) = (0.2, 2);
 
-my (@groups, %group);
+my (@groups, %group, %servers);
 read_config();
 # Whoever started us may send packets when we are in the background: the maps are full by then.
 keep(ask() // {});
@@ -35,10 +38,13 @@ sub read_config {
     open(my $in, '<', $config) or die "$program: $config: $!\n";
     while (my $line = <$in>) {
         my ($word, $backend, @rest) = split ' ', $line;
-        if ($word eq 'group') {
-            my ($netns, $protocol, $map, $slots) = @rest;
+        if ($word eq 'server') { @{ $servers{$backend} }{qw(hosts pid)} = @rest }
+        elsif ($word eq 'name') { push @{ $servers{$backend}{names} }, [@rest] }
+        elsif ($word eq 'group') {
+            my ($balancer, $netns, $protocol, $map, $slots) = @rest;
             my $group = {
-                backend => $backend, netns => $netns, protocol => $protocol, map => $map, slots => $slots, targets => [],
+                backend => $backend, balancer => $balancer, netns => $netns, protocol => $protocol,
+                map => $map, slots => $slots, targets => [],
             };
             push @groups, $group;
             $group{$backend} = $group;
@@ -74,8 +80,9 @@ sub ask {
 
 sub keep {
     my ($down, $again) = @_;
+    answer($down);
     my %said;
-    for my $group (@groups) {
+    for my $group (grep { $_->{map} ne '-' } @groups) {
         my @targets = @{ $group->{targets} };
         my @well = grep { !$down->{"$group->{backend}/$_->{server}"} } @targets;
         # Fail-open.
@@ -100,6 +107,32 @@ sub keep {
         next if !run_in($netns, join('', @$lines), 'nft', '-f', '-');
         $_->[0]{state} = $_->[1] for @$groups;
         run_in($netns, '', 'conntrack', '-D', '-p', $_->[0], '--reply-src', $_->[1], '--reply-port-src', $_->[2]) for @{ $gone // [] };
+    }
+}
+
+# Writes what the name servers are to say, and makes them read it.
+sub answer {
+    my ($down) = @_;
+    my (%nodes, %lacking);
+    for my $group (@groups) {
+        $nodes{ $group->{balancer} }{ $group->{netns} } = 1;
+        $lacking{ $group->{balancer} }{ $group->{netns} } = 1
+            if !grep { !$down->{"$group->{backend}/$_->{server}"} } @{ $group->{targets} };
+    }
+    my %withdrawn = map { %{ $lacking{$_} } } grep { keys %{ $lacking{$_} } < keys %{ $nodes{$_} } } keys %lacking;
+    for my $server (values %servers) {
+        my $text = join('', map { "$_->[1] $_->[2]\n" } grep { !$withdrawn{ $_->[0] } } @{ $server->{names} });
+        next if defined $server->{text} && $server->{text} eq $text;
+        # As a whole or not at all.
+        open(my $out, '>', "$server->{hosts}.new") or next;
+        print $out $text;
+        close $out or next;
+        rename("$server->{hosts}.new", $server->{hosts}) or next;
+        $server->{text} = $text;
+        # It may not have been started yet; then it reads it by itself.
+        open(my $in, '<', $server->{pid}) or next;
+        my ($pid) = <$in> =~ /(\d+)/;
+        kill('HUP', $pid) if defined $pid;
     }
 }
 

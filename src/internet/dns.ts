@@ -10,7 +10,7 @@
 
 import { because } from '../base/because.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import { type NameRecord, nameServer, resolvConf } from '../kernel/name-server.ts';
+import { type DnsRecord, type NameRecord, nameServer, resolvConf } from '../kernel/name-server.ts';
 import { INTERNET_NETNS, type InternetHost, ROUTER_ADDRESS } from './host.ts';
 
 export function namesOfHosts(hosts: readonly InternetHost[]): NameRecord[] {
@@ -20,7 +20,7 @@ export function namesOfHosts(hosts: readonly InternetHost[]): NameRecord[] {
 /** Without a host nobody is there to ask. */
 export function planInternetDns(
   hosts: readonly InternetHost[],
-  names: readonly NameRecord[],
+  names: readonly DnsRecord[],
 ): Fragment {
   const fragment = new Fragment();
   if (hosts.length === 0) return fragment;

@@ -15,6 +15,7 @@ import { type HealthCheck, isSuccess, type Target } from '../aws/target-group.ts
 import type { SourceRef } from '../base/diagnostic.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
+import { ROUTER_ADDRESS } from '../internet/host.ts';
 import { type Code, REMEDY } from './code.ts';
 import { sourceAddress } from './leave.ts';
 import { declaredAt, findListener, whyNobodyListens } from './listen.ts';
@@ -178,6 +179,7 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
   request.pass(from.reference);
   const unnamed = question.byName === true ? judgeName(cloud, question, request) : undefined;
   if (unnamed !== undefined) return unnamed;
+  if (isOfInternetDns(sender, question)) return judgeInternetDns(question, request);
   const end = travel(request, sender);
   if (end.at === 'rejected') {
     const { place, code, because, by, source: at } = end;
@@ -280,7 +282,12 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
 }
 
 /** What a health check of a Network Load Balancer's finds. */
-function isWell(cloud: Cloud, balancer: string, target: NlbTarget, check: NlbHealthCheck): boolean {
+export function isWell(
+  cloud: Cloud,
+  balancer: string,
+  target: NlbTarget,
+  check: NlbHealthCheck,
+): boolean {
   const seen = judgeOnce(
     cloud,
     {
@@ -295,6 +302,19 @@ function isWell(cloud: Cloud, balancer: string, target: NlbTarget, check: NlbHea
   // Who resets a request has taken the connection.
   if (check.protocol === 'TCP') return seen.verdict === 'allowed' || seen.verdict === 'reset';
   return seen.verdict === 'allowed' && isSuccess(check, seen.status ?? 200);
+}
+
+/** The internet's name server is the first that a host's packet comes to: nothing stands between, and nobody forwards it. */
+function isOfInternetDns({ kind }: Place, { destination, isDns }: Question): boolean {
+  return kind === 'host' && isDns === true && destination === ROUTER_ADDRESS;
+}
+
+function judgeInternetDns({ from, destination }: Question, request: Traveller): Judgement {
+  return judgement('allowed', 'REACHABLE', request, {
+    because: `the internet's name server, ${destination}, answers ${from.reference}`,
+    at: from.at,
+    sourceSeen: request.packet.source,
+  });
 }
 
 /** A datagram that the sender's own machine stops is not even sent, and the program is told so. */

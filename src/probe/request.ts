@@ -161,6 +161,7 @@ function parseTarget(
       ...[...cloud.things.values()].filter((one) => one.address).map((one) => one.reference),
       ...(cloud.cluster?.services ?? []).map((one) => one.reference),
       ...cloud.internetHosts.map((one) => one.name),
+      ...cloud.hostedZones.flatMap((zone) => zone.records.map((one) => one.name)),
     ];
     fail(
       `"${host}" is neither an address nor anything that has one in this lab`,

@@ -1,12 +1,14 @@
 /** What a name leads to for the programs of a thing: their own resolver's search, the cluster's DNS, the VPC's, the internet's. */
 
 import { loadBalancerRecords } from '../aws/application-load-balancer.ts';
+import { lookUpInZones } from '../aws/dns-view.ts';
 import { nlbRecords } from '../aws/network-load-balancer.ts';
 import { lookUpEc2Name } from '../aws/route53-resolver.ts';
 import type { Ipv4 } from '../base/ip.ts';
-import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
+import { aliasTargets, type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
 import { endpointNames } from '../eks/control-plane.ts';
 import { lookUpClusterName } from '../k8s/cluster-dns.ts';
+import { answeringNodes } from '../judge/answering-nodes.ts';
 import { nameServerOf } from '../judge/name-server.ts';
 
 /** Every address that the name leads to; none where nobody knows it. */
@@ -18,7 +20,15 @@ export function resolveName(cloud: Cloud, from: Thing | undefined, name: string)
   return 'addresses' in found ? found.addresses : resolveName(cloud, from, found.externalName);
 }
 
-function resolvePublicName(cloud: Cloud, from: Thing | undefined, name: string): readonly Ipv4[] {
+/** How many CNAMEs are followed: dnsmasq stops at a loop, and so does this. */
+const MOST_CNAMES = 16;
+
+function resolvePublicName(
+  cloud: Cloud,
+  from: Thing | undefined,
+  name: string,
+  cnames = 0,
+): readonly Ipv4[] {
   const word = name.replace(/\.$/, '').toLowerCase();
   const vpc = from && vpcOfThing(cloud, from);
   const plane = cloud.cluster?.controlPlane;
@@ -27,9 +37,28 @@ function resolvePublicName(cloud: Cloud, from: Thing | undefined, name: string):
     const records = vpc !== undefined && vpc.name === cloud.cluster?.vpc ? inside : outside;
     return records.map(({ address }) => address);
   }
+  const answering = new Set(
+    cloud.networkLoadBalancers.flatMap((balancer) => [...answeringNodes(cloud, balancer)]),
+  );
+  const targets = aliasTargets(cloud).map((target) => ({
+    ...target,
+    addresses: target.addresses.filter((_, index) => {
+      const node = target.nodes?.[index];
+      return node === undefined || answering.has(node);
+    }),
+  }));
+  const own = lookUpEc2Name(word, vpc, []);
+  if (own !== undefined) return [own];
+  const inZones = lookUpInZones(word, cloud.hostedZones, targets, vpc);
+  if (inZones !== undefined) {
+    if ('addresses' in inZones) return inZones.addresses;
+    return cnames < MOST_CNAMES ? resolvePublicName(cloud, from, inZones.cname, cnames + 1) : [];
+  }
   const records = [
     ...cloud.loadBalancers.flatMap(loadBalancerRecords),
-    ...cloud.networkLoadBalancers.flatMap(nlbRecords),
+    ...cloud.networkLoadBalancers
+      .flatMap(nlbRecords)
+      .filter(({ node }) => node === undefined || answering.has(node)),
   ];
   const ofBalancer = records.filter((record) => record.name === word);
   if (ofBalancer.length > 0) return ofBalancer.map((record) => record.address);

@@ -1,22 +1,33 @@
 /** The load balancers of a lab in tables: their nodes, their rules, and whom each rule leads to. */
 
-import type { LoadBalancer, ListenerRule } from '../aws/application-load-balancer.ts';
+import { type LoadBalancer, type ListenerRule } from '../aws/application-load-balancer.ts';
+import type { HostedZone } from '../aws/hosted-zone.ts';
 import { renderSourceRef } from '../base/diagnostic.ts';
 import type { Cloud } from '../cloud.ts';
 import type { Section } from './section.ts';
 
-export function balancerSections({ loadBalancers, networkLoadBalancers }: Cloud): Section[] {
+export function balancerSections({
+  loadBalancers,
+  networkLoadBalancers,
+  hostedZones,
+}: Cloud): Section[] {
   return [
     {
       title: 'load balancers',
       headers: ['NODE', 'ADDRESS', 'ELASTIC IP', 'SCHEME', 'NAMES'],
       rows: [
-        ...loadBalancers,
-        ...networkLoadBalancers.map((one) => ({ ...one, names: [one.dnsName] })),
-      ].flatMap(({ scheme, nodes, names }) =>
-        nodes.map(({ eni }) => {
+        ...loadBalancers.map((one) => ({ ...one, reference: `alb/${one.name}` })),
+        ...networkLoadBalancers.map((one) => ({ ...one, reference: `nlb/${one.name}` })),
+      ].flatMap((balancer) =>
+        balancer.nodes.map(({ eni }) => {
           const { address, elastic } = eni.addresses[0];
-          return [eni.thing, address, elastic ?? '', scheme, names.join(', ')];
+          return [
+            eni.thing,
+            address,
+            elastic ?? '',
+            balancer.scheme,
+            namesOf(balancer, hostedZones),
+          ];
         }),
       ),
     },
@@ -40,6 +51,19 @@ export function balancerSections({ loadBalancers, networkLoadBalancers }: Cloud)
       ),
     },
   ];
+}
+
+/** Its own, and those of Route 53 that lead to it. */
+function namesOf(
+  { reference, dnsName }: { readonly reference: string; readonly dnsName: string },
+  zones: readonly HostedZone[],
+): string {
+  const aliases = zones.flatMap(({ records }) =>
+    records.flatMap(({ name, data }) =>
+      data.type === 'alias' && data.target === reference ? [name] : [],
+    ),
+  );
+  return [...new Set([dnsName, ...aliases])].join(', ');
 }
 
 function rowsOf({ name, listeners }: LoadBalancer): Section['rows'][number][] {

@@ -30,7 +30,7 @@ t.test('a name server knows its names, their way back, and whole blocks', async 
       { name: 'one', address: ipv4('10.0.0.9') },
       { name: 'other', address: ipv4('10.0.0.9'), alsoOf: ipv4('203.0.113.1') },
     ],
-    [{ block: cidr('10.0.0.0/16'), prefix: 'ip-', domain: 'ec2.internal' }],
+    { blocks: [{ block: cidr('10.0.0.0/16'), prefix: 'ip-', domain: 'ec2.internal' }] },
   );
   t.match(file, {
     path: '/run/hoplab/dnsmasq-vpc-main.conf',

@@ -280,7 +280,11 @@ t.test(
       );
       const without = await lab.poll(slots, (text) => !text.includes('10.0.3.50'));
       t.notOk(has(without, '10.0.3.50'), 'out');
-      const said = await Promise.all(open.map((each) => each.say()));
+      // The map is changed first, and then the connections are forgotten.
+      const said = await lab.poll(
+        async () => Promise.all(open.map((each) => each.say())),
+        (all) => all.includes('reset'),
+      );
       t.ok(said.includes('reset') && said.includes('echo'), said.join(' '));
       await lab.out(
         'pod/web-1',
@@ -344,6 +348,31 @@ t.test('NLB-08 externalTrafficPolicy Local: the load balancer follows the pod', 
     t.strictSame(await pods(lab, 'internet/user', address, 10), ['api']);
   });
 });
+
+t.test(
+  'DNS-02 DNS-03 a zone whose targets are unwell is not told; where all are unwell, all are',
+  async (t) => {
+    const named = service('direct', 'web', IP).replace(
+      '  annotations:\n',
+      '  annotations:\n    external-dns.alpha.kubernetes.io/hostname: shop.example\n',
+    );
+    await withLab(t, { lab: LAB, manifests: PODS + named }, async (lab) => {
+      const [one, two] = ['az-1', 'az-2'].map((az) => nodeOf(lab, `nlb/direct/${az}`).public);
+      const dig = async (): Promise<string[]> =>
+        (await lab.out('internet/user', 'dig +short shop.example')).split('\n').sort();
+      const both = [one, two].sort();
+      t.strictSame(await lab.poll(dig, (all) => all.length === 2), both, 'an address a zone');
+      const answer = await lab.out('internet/user', 'dig shop.example');
+      t.match(answer, /^shop\.example\.\s+60\s+IN\s+A/m, 'an A, no CNAME');
+      const stop = async (pod: string): Promise<string> =>
+        lab.out(pod, 'iptables -I INPUT -p tcp --dport 8080 -j REJECT');
+      await stop('pod/web-3');
+      t.strictSame(await lab.poll(dig, (all) => all.length === 1), [one], 'its zone is withdrawn');
+      await Promise.all(['pod/web-1', 'pod/web-2'].map(stop));
+      t.strictSame(await lab.poll(dig, (all) => all.length === 2), both, 'none is better');
+    });
+  },
+);
 
 t.test('NLB-09 proxy protocol v2: the first bytes tell who the client is', async (t) => {
   const manifests =
