@@ -21,7 +21,7 @@ import type {
   PathCondition,
   RuleAction,
 } from './application-load-balancer.ts';
-import { NOTHING_FITS } from './application-load-balancer.ts';
+import { NOTHING_FITS, targetGroupsOf } from './application-load-balancer.ts';
 import { conditionAcls, quoted, wildcards } from './rule-condition.ts';
 import type { TargetGroup } from './target-group.ts';
 
@@ -61,24 +61,21 @@ function renderConfig(balancers: readonly LoadBalancer[]): string {
   const parts = balancers.flatMap((balancer) =>
     balancer.nodes.flatMap((node) => [
       ...balancer.listeners.flatMap((listener) => renderFrontend(balancer, node, listener)),
-      ...groupsOf(balancer).flatMap((group) => renderBackend(balancer, node, group)),
+      ...targetGroupsOf(balancer).flatMap((group) => renderBackend(balancer, node, group)),
     ]),
   );
   return [...head, ...parts, ''].join('\n');
 }
 
-function groupsOf({ listeners }: LoadBalancer): TargetGroup[] {
-  const all = listeners.flatMap(({ rules }) =>
-    rules.flatMap(({ action }) => (action.kind === 'forward' ? [action.targetGroup] : [])),
-  );
-  return [...new Map(all.map((group) => [group.name, group])).values()];
-}
-
 function renderFrontend(
-  { idleTimeoutSeconds }: LoadBalancer,
+  balancer: LoadBalancer,
   { netns }: LoadBalancerNode,
   { port, tls, rules }: Listener,
 ): string[] {
+  const { idleTimeoutSeconds } = balancer;
+  const isSticky = rules.some(
+    ({ action }) => action.kind === 'forward' && action.stickinessSeconds !== undefined,
+  );
   const protocol = tls === undefined ? 'http' : 'https';
   const ordered = [...rules].sort((a, b) => a.priority - b.priority);
   const whole = '%[var(txn.xff)], %[src]';
@@ -100,9 +97,10 @@ function renderFrontend(
     ...ordered.flatMap((rule, index) => renderRule(rule, index)),
     `    ${renderFixed(NOTHING_FITS)} unless ${TAKEN}`,
     // HAProxy's 503 is the target's fault where there was one.
-    `    http-after-response set-status 504 if { status 503 } { var(txn.target) -m found } { date(),sub(txn.begin) ge ${CONNECT_SECONDS} }`,
-    '    http-after-response set-status 502 if { status 503 } { var(txn.target) -m found }',
-    ...ordered.flatMap((rule, index) => renderForward(rule.action, index, netns)),
+    `    http-after-response set-status 504 if { status 503 } ${HAS_TARGETS} { date(),sub(txn.begin) ge ${CONNECT_SECONDS} }`,
+    `    http-after-response set-status 502 if { status 503 } ${HAS_TARGETS}`,
+    ...(isSticky ? renderGroupCookies() : []),
+    ...renderUses(targetGroupsOf({ ...balancer, listeners: [{ port, tls, rules }] }), netns),
   ];
 }
 
@@ -146,26 +144,85 @@ function renderAction(action: RuleAction, index: number): string[] {
       return [
         `    http-request return status ${action.status} hdr server awselb/2.0 hdr location "${location(action.location)}" ${mine}`,
       ];
-    case 'forward': {
-      const { name, targets } = action.targetGroup;
-      if (targets.length === 0) {
-        return [`    http-request return status 503 hdr server awselb/2.0 ${mine}`];
-      }
-      return [`    http-request set-var(txn.target) str(${name}) ${mine}`];
-    }
+    case 'forward':
+      return renderDeal(action, mine);
   }
 }
 
-/** HAProxy looks at these when all that a frontend says of a request is said. */
-function renderForward(action: RuleAction, index: number, netns: NetnsName): string[] {
-  if (action.kind !== 'forward' || action.targetGroup.targets.length === 0) return [];
-  const backend = `${netns}:${action.targetGroup.name}`;
-  const mine = mineOf(index);
+/** Which target group a request is dealt to: the one of its cookie, whatever that one's weight is now, or one by weight. */
+function renderDeal(
+  { groups, stickinessSeconds }: Extract<RuleAction, { kind: 'forward' }>,
+  mine: string,
+): string[] {
+  const take = (group: TargetGroup, when: string): string =>
+    `    http-request set-var(txn.group) str(${group.name}) ${mine}${when}`;
+  const total = groups.reduce((sum, { weight }) => sum + weight, 0);
+  let below = 0;
+  const dealt = groups.flatMap(({ group, weight }) => {
+    below += weight;
+    return weight === 0 ? [] : [take(group, ` { var(txn.deal) -m int lt ${below} } !${DEALT}`)];
+  });
+  const isSticky = stickinessSeconds !== undefined;
   return [
-    `    use_backend ${backend} ${mine} { nbsrv(${backend}) gt 0 }`,
-    // All are unhealthy: all are used.
-    `    use_backend ${backend}:open ${mine}`,
+    ...(isSticky ? groups.map(({ group }) => take(group, ` ${hasCookieOf(group)}`)) : []),
+    ...(total === 0
+      ? []
+      : groups.length === 1
+        ? [take(groups[0].group, '')]
+        : [`    http-request set-var(txn.deal) rand(${total}) ${mine}`, ...dealt]),
+    ...(isSticky
+      ? groups.map(
+          ({ group }) =>
+            `    http-request set-var(txn.stay) str(${digestOf(group.name)}) ${mine} ${isDealtTo(group)}`,
+        )
+      : []),
+    ...(isSticky
+      ? [`    http-request set-var(txn.stay_until) date(${stickinessSeconds}) ${mine}`]
+      : []),
+    ...groups
+      .filter(({ group }) => group.targets.length > 0)
+      .map(
+        ({ group }) =>
+          `    http-request set-var(txn.target) str(${group.name}) ${mine} ${isDealtTo(group)}`,
+      ),
+    ...(groups.every(({ group, weight }) => weight > 0 && group.targets.length > 0)
+      ? []
+      : [`    http-request return status 503 hdr server awselb/2.0 ${mine} !${HAS_TARGETS}`]),
   ];
+}
+
+/** @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/sticky-sessions.html */
+const GROUP_COOKIE = 'AWSALBTG';
+const DEALT = '{ var(txn.group) -m found }';
+const HAS_TARGETS = '{ var(txn.target) -m found }';
+
+function isDealtTo({ name }: TargetGroup): string {
+  return `{ var(txn.group) -m str ${name} }`;
+}
+
+function hasCookieOf({ name }: TargetGroup): string {
+  return `{ req.cook(${GROUP_COOKIE}) -m str ${digestOf(name)} }`;
+}
+
+/** A browser sends the second one from other sites' pages, too. */
+function renderGroupCookies(): string[] {
+  const cookie = (name: string, more: string): string =>
+    `    http-after-response add-header Set-Cookie "${name}=%[var(txn.stay)]; Expires=%[var(txn.stay_until),http_date]; Path=/${more}" if { var(txn.stay) -m found }`;
+  return [cookie(GROUP_COOKIE, ''), cookie(`${GROUP_COOKIE}CORS`, '; SameSite=None; Secure')];
+}
+
+/** HAProxy looks at these when all that a frontend says of a request is said. */
+function renderUses(groups: readonly TargetGroup[], netns: NetnsName): string[] {
+  return groups
+    .filter(({ targets }) => targets.length > 0)
+    .flatMap((group) => {
+      const backend = `${netns}:${group.name}`;
+      return [
+        `    use_backend ${backend} if ${isDealtTo(group)} { nbsrv(${backend}) gt 0 }`,
+        // All are unhealthy: all are used.
+        `    use_backend ${backend}:open if ${isDealtTo(group)}`,
+      ];
+    });
 }
 
 function renderFixed(action: Extract<RuleAction, { kind: 'fixed' }>): string {

@@ -40,8 +40,21 @@ export interface PathCondition {
   readonly path: string;
 }
 
+/** One that is full or sick hands nothing on to the others. @see load-balancer-listeners.html "Forward actions" */
+export interface WeightedGroup {
+  readonly group: TargetGroup;
+  /** 0 to 999; with 0 it gets nothing. */
+  readonly weight: number;
+}
+
 export type RuleAction =
-  | { readonly kind: 'forward'; readonly targetGroup: TargetGroup }
+  | {
+      readonly kind: 'forward';
+      /** Each request is dealt to one of them by weight. */
+      readonly groups: readonly [WeightedGroup, ...WeightedGroup[]];
+      /** How long a client stays with its group, by a cookie; undefined where it need not. */
+      readonly stickinessSeconds: number | undefined;
+    }
   | {
       readonly kind: 'fixed';
       readonly status: number;
@@ -112,6 +125,16 @@ export function loadBalancerRecords({ names, nodes }: LoadBalancer): NameRecord[
       return { name, address: elastic ?? address };
     }),
   );
+}
+
+/** Each once, in the order of the rules. */
+export function targetGroupsOf({ listeners }: LoadBalancer): TargetGroup[] {
+  const all = listeners.flatMap(({ rules }) =>
+    rules.flatMap(({ action }) =>
+      action.kind === 'forward' ? action.groups.map(({ group }) => group) : [],
+    ),
+  );
+  return [...new Map(all.map((group) => [group.name, group])).values()];
 }
 
 /** The rule that a request meets; undefined where none fits. */

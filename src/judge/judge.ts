@@ -346,7 +346,7 @@ function throughBalancer(
     headers,
     source: first.sourceSeen ?? known(question.from.address, question.from.reference),
   };
-  const choice = chooseTargets(balancer, reference, request, isWell);
+  const choice = chooseTargets(balancer, reference, request, isWell, (of) => picks.next(of));
   if (choice === undefined) return first;
   const { because, at } = choice;
   if (choice.kind === 'answer') {

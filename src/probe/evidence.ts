@@ -1,5 +1,6 @@
 /** What the captures say of a probe: the things that its request passed, and the source that the receiver was shown. */
 
+import { targetGroupsOf } from '../aws/application-load-balancer.ts';
 import { internetLink, UPLINK } from '../aws/internet-gateway.ts';
 import { portName } from '../aws/network-interface.ts';
 import type { Ipv4 } from '../base/ip.ts';
@@ -221,12 +222,7 @@ function isForBalancer(cloud: Cloud, { destinations }: Ask['request']): boolean 
 
 /** Targets that are nodes lead to pods on any of them. */
 function targetsOf(cloud: Cloud): Target[] {
-  const groups = cloud.loadBalancers.flatMap(({ listeners }) =>
-    listeners.flatMap(({ rules }) =>
-      rules.flatMap(({ action }) => (action.kind === 'forward' ? [action.targetGroup] : [])),
-    ),
-  );
-  return groups.flatMap(({ targets }) =>
+  return cloud.loadBalancers.flatMap(targetGroupsOf).flatMap(({ targets }) =>
     targets.flatMap(({ address, port }) => {
       const behind = endpointsAt(cloud, address, port);
       return behind.length > 0 ? behind : [{ address, port }];

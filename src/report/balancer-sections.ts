@@ -41,8 +41,15 @@ function rowsOf({ name, listeners }: LoadBalancer): Section['rows'][number][] {
 function actionOf({ action }: ListenerRule): [what: string, targets: string] {
   switch (action.kind) {
     case 'forward': {
-      const { name, targets } = action.targetGroup;
-      return [`to ${name}`, targets.map(({ who, port }) => `${who}:${port}`).join(', ') || 'none'];
+      const { groups } = action;
+      const total = groups.reduce((sum, { weight }) => sum + weight, 0);
+      const names = groups.map(({ group, weight }) =>
+        groups.length === 1 ? group.name : `${group.name} (${weight} of ${total})`,
+      );
+      const targets = groups.flatMap(({ group }) =>
+        group.targets.map(({ who, port }) => `${who}:${port}`),
+      );
+      return [`to ${names.join(', ')}`, targets.join(', ') || 'none'];
     }
     case 'fixed':
       return [`answers ${action.status}`, ''];

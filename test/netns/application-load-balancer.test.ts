@@ -221,6 +221,60 @@ t.test('ALB-06 a target that nobody lets through: 504 after ten seconds', async 
   });
 });
 
+const WEIGHTS = [
+  ...['blue', 'green', 'never'].flatMap((name) => [pod(name, name), service(name)]),
+  ...['deal', 'stay'].map((name) =>
+    ingress(
+      name,
+      `    alb.ingress.kubernetes.io/target-type: ip
+    alb.ingress.kubernetes.io/actions.both: >-
+      {"type": "forward", "forwardConfig": {
+        "targetGroups": [
+          {"serviceName": "blue", "servicePort": 80, "weight": 10},
+          {"serviceName": "green", "servicePort": "80", "weight": 20},
+          {"serviceName": "never", "servicePort": 80, "weight": 0}],
+        "targetGroupStickinessConfig": {"enabled": ${String(name === 'stay')}, "durationSeconds": 600}}}`,
+      [],
+      `${name}.example`,
+    ).replace(
+      'paths:\n',
+      'paths:\n          - { path: /, pathType: Prefix, backend: { service: { name: both, port: { name: use-annotation } } } }\n',
+    ),
+  ),
+].join('');
+
+t.test('ALB-02 weights deal requests to target groups, a cookie keeps a client', async (t) => {
+  const asked = `${LAB.replace(/ {2}pins:[^]*(?=internet:)/, '')}
+probes:
+  weights: { from: instance/bastion, http: "http://deal.example/", samples: 20, expect: { status: 200 } }
+`;
+  await withLab(t, { lab: asked, manifests: WEIGHTS }, async (lab) => {
+    t.equal(await lab.failedProbes(), '');
+    const answers = async (line: string): Promise<string[]> =>
+      (await lab.out('internet/user', line))
+        .split('\n')
+        .map((text) => (JSON.parse(text) as { pod: string }).pod);
+    // With a chance of 1/3 the number is 100 with a standard deviation of 8.2; five of them are one failure in a million.
+    const dealt = await answers("curl -s -m 10 'http://deal.example/?[1-300]'");
+    t.equal(dealt.length, 300);
+    const blue = dealt.filter((name) => name === 'blue').length;
+    t.ok(blue > 59 && blue < 141, `blue has ${blue} of 300`);
+    t.notOk(dealt.includes('never'));
+    const head = await lab.out('internet/user', 'curl -si -m 2 http://stay.example/');
+    t.match(head, /set-cookie: AWSALBTG=\w+; Expires=\w{3}, .* GMT; Path=\/\r?\n/i);
+    t.match(head, /set-cookie: AWSALBTGCORS=\w+; .*; SameSite=None; Secure\r?\n/i);
+    const jar = '-c /run/hoplab/jar -b /run/hoplab/jar';
+    const stayed = await answers(`curl -s -m 5 ${jar} 'http://stay.example/?[1-30]'`);
+    t.equal(new Set(stayed).size, 1);
+    t.equal(new Set(await answers("curl -s -m 5 'http://stay.example/?[1-60]'")).size, 2);
+    t.notMatch(await lab.out('internet/user', 'curl -si -m 2 http://deal.example/'), /set-cookie/i);
+    // Whoever has its cookie stays with a group that has no targets left.
+    await lab.change(asked, edit(WEIGHTS, `labels: { app: ${stayed[0] ?? ''} }`, 'labels: {}'));
+    const line = "curl -s -o /dev/null -m 2 -w '%{http_code}' http://stay.example/";
+    t.equal(await lab.out('internet/user', `${line} ${jar}`), '503');
+  });
+});
+
 t.test('HTTPS has a certificate of the cluster, and HTTP leads there', async (t) => {
   const tls = edit(
     MANIFESTS,
