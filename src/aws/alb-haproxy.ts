@@ -2,6 +2,9 @@
  * The load balancers of a lab as HAProxy's configuration: a frontend for each listener of each node, and for each node and
  * target group a backend whose health checks go out from that node.
  *
+ * A change starts another HAProxy, which takes over what the first one knew of the targets (kernel/checking-haproxy.ts); the
+ * first ends when the last request of its own has, or the deregistration delay is over.
+ *
  * Where ELB says 502 and 504, HAProxy would say 503 for a target that refuses or does not answer: what went wrong is known
  * by how long it took.
  *
@@ -12,7 +15,8 @@
 import { because } from '../base/because.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import { digestOf, haproxyDaemon } from '../kernel/daemon.ts';
+import { checkingHaproxyDaemon, stateSettings } from '../kernel/checking-haproxy.ts';
+import { digestOf } from '../kernel/daemon.ts';
 import type {
   Listener,
   ListenerRule,
@@ -23,7 +27,7 @@ import type {
 } from './application-load-balancer.ts';
 import { NOTHING_FITS, targetGroupsOf } from './application-load-balancer.ts';
 import { conditionAcls, quoted, wildcards } from './rule-condition.ts';
-import type { TargetGroup } from './target-group.ts';
+import type { Target, TargetGroup } from './target-group.ts';
 
 const HAPROXY = '/run/hoplab/alb';
 
@@ -40,17 +44,24 @@ export function planLoadBalancers(balancers: readonly LoadBalancer[]): Fragment 
   );
   return fragment.add(
     because('application-load-balancer', 'lab'),
-    ...haproxyDaemon(HAPROXY, renderConfig(balancers), { name: 'alb', sockets, asksOthers: true }),
+    ...checkingHaproxyDaemon(HAPROXY, renderConfig(balancers), { name: 'alb', sockets, logs: [] }),
   );
 }
 
 function renderConfig(balancers: readonly LoadBalancer[]): string {
+  const [forAll, byDefault] = stateSettings(HAPROXY);
+  const delays = balancers
+    .flatMap(targetGroupsOf)
+    .map(({ deregistrationDelaySeconds }) => deregistrationDelaySeconds);
   const head = [
     'global',
     '    maxconn 4000',
-    '    stats socket /run/hoplab/alb.sock mode 600 level admin',
+    ...forAll,
     '    spread-checks 5',
+    // What still runs then is answered 502. Without delay there is a moment all the same.
+    `    hard-stop-after ${Math.max(1, ...delays)}s`,
     'defaults',
+    ...byDefault,
     '    mode http',
     `    timeout connect ${CONNECT_SECONDS}s`,
     '    timeout http-request 60s',
@@ -264,8 +275,15 @@ function renderBackend(
 ): string[] {
   const { name, targets, healthCheck, algorithm, stickinessSeconds } = group;
   if (targets.length === 0) return [];
-  const { path, port, intervalSeconds, timeoutSeconds, healthyThreshold, unhealthyThreshold } =
-    healthCheck;
+  const {
+    protocol: checkProtocol,
+    path,
+    port,
+    intervalSeconds,
+    timeoutSeconds,
+    healthyThreshold,
+    unhealthyThreshold,
+  } = healthCheck;
   const statuses = healthCheck.successCodes.map(({ from, to }) =>
     from === to ? `${from}` : `${from}-${to}`,
   );
@@ -277,8 +295,8 @@ function renderBackend(
       : ['    cookie AWSALB insert indirect nocache maxlife ' + `${stickinessSeconds}s`]),
   ];
   const tls = group.protocol === 'HTTPS' ? ' ssl verify none' : '';
-  const server = (target: TargetGroup['targets'][number], more: string): string => {
-    const id = `${target.who.replaceAll('/', ':')}:${target.port}`;
+  const server = (target: Target, more: string): string => {
+    const id = serverName(target);
     const cookie = stickinessSeconds === undefined ? '' : ` cookie ${digestOf(id)}`;
     return `    server ${id} ${target.address}:${target.port} namespace ${netns}${tls}${cookie}${more}`;
   };
@@ -289,6 +307,8 @@ function renderBackend(
     `fall ${unhealthyThreshold}`,
     ...(port === undefined ? [] : [`port ${port}`]),
     ...(group.slowStartSeconds === 0 ? [] : [`slowstart ${group.slowStartSeconds}s`]),
+    // Else the checks speak what the requests do, unless they go to a port of their own.
+    checkProtocol === 'HTTPS' ? 'check-ssl verify none' : 'no-check-ssl',
   ].join(' ');
   return [
     `backend ${netns}:${name}`,
@@ -302,4 +322,13 @@ function renderBackend(
     ...common,
     ...targets.map((target) => server(target, '')),
   ];
+}
+
+/** Another address is another target, whoever has it. */
+export function serverName({ who, address, port }: Target): string {
+  return `${who.replaceAll('/', ':')}:${address}:${port}`;
+}
+
+export function backendName({ netns }: LoadBalancerNode, { name }: TargetGroup): string {
+  return `${netns}:${name}`;
 }

@@ -455,6 +455,7 @@ function targetGroupOf(
     algorithm: settings.algorithm,
     stickinessSeconds: settings.stickinessSeconds,
     slowStartSeconds: settings.slowStartSeconds,
+    deregistrationDelaySeconds: settings.deregistrationDelaySeconds,
     targets,
   };
 }

@@ -2,8 +2,9 @@
 
 import t from 'tap';
 
+import { parseHaproxyStat } from '../../src/observe/haproxy-stat.ts';
 import { renderDrift } from '../../src/report/drift.ts';
-import { edit, withLab } from '../support/with-lab.ts';
+import { edit, type TestLab, withLab } from '../support/with-lab.ts';
 
 t.jobs = 2;
 
@@ -272,6 +273,98 @@ probes:
     await lab.change(asked, edit(WEIGHTS, `labels: { app: ${stayed[0] ?? ''} }`, 'labels: {}'));
     const line = "curl -s -o /dev/null -m 2 -w '%{http_code}' http://stay.example/";
     t.equal(await lab.out('internet/user', `${line} ${jar}`), '503');
+  });
+});
+
+const STAT = 'echo "show stat" | socat -t 5 - UNIX-CONNECT:/run/hoplab/alb.sock';
+
+/** What the load balancers know of their servers, a line each, without the address behind the name. */
+async function servers(lab: TestLab): Promise<string[]> {
+  const { stdout } = await lab.sh(STAT);
+  return parseHaproxyStat(stdout).map(
+    ({ backend, server, isUp, check, requests }) =>
+      `${backend} ${server.split(':').slice(0, 2).join('/')} ${isUp ? 'up' : 'down'} ${check?.status ?? '-'} ${requests}`,
+  );
+}
+
+t.test('ALB-12 who leaves gets nothing new, and what is in flight may end in time', async (t) => {
+  const two = (seconds: number): string =>
+    [
+      pod('slow', 'slow', 'hoplab.io/delay: 3s'),
+      pod('quick', 'quick'),
+      service('slow'),
+      service('quick'),
+      ingress(
+        'front',
+        `    alb.ingress.kubernetes.io/target-type: ip
+    alb.ingress.kubernetes.io/target-group-attributes: deregistration_delay.timeout_seconds=${seconds}`,
+        ['/slow Exact slow', '/quick Exact quick'],
+        'app.example',
+      ),
+    ].join('');
+  const unpinned = LAB.replace(/ {2}pins:[^]*(?=internet:)/, '');
+  const ask = "curl -s -o /dev/null -m 20 -w '%{http_code}' http://app.example/slow";
+  for (const [seconds, status] of [
+    [30, '200'],
+    [1, '502'],
+  ] as const) {
+    await withLab(t, { lab: unpinned, manifests: two(seconds) }, async (lab) => {
+      const inFlight = lab.out('internet/user', ask);
+      await lab.poll(
+        () => servers(lab),
+        (all) => all.some((one) => one.includes('slow') && one.endsWith(' 1')),
+      );
+      await lab.change(unpinned, edit(two(seconds), 'labels: { app: slow }', 'labels: {}'));
+      t.equal(await lab.out('internet/user', ask), '503', 'nothing new');
+      t.equal(await inFlight, status);
+    });
+  }
+});
+
+t.test('ALB-09 what is known of targets outlives a change', async (t) => {
+  await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+    const before = await servers(lab);
+    const known = before.filter((one) => !one.includes(':open'));
+    t.ok(known.includes('alb-front-az-1:default-web-80-ip pod/web-1 up L7OK 0'));
+    t.ok(known.includes('alb-front-az-1:default-sick-80-ip pod/sick down L7STS 0'));
+    // Nobody answers the new one's checks: where others are well, it gets no requests.
+    const more = MANIFESTS + pod('web-3', 'web', 'hoplab.io/fails: "true"');
+    await lab.change(LAB, more);
+    const after = await servers(lab);
+    t.strictSame(
+      after.filter((one) => known.includes(one)),
+      known,
+    );
+    t.match(
+      after.find((one) => one.startsWith('alb-front-az-2:default-web-80-ip pod/web-3')),
+      / down (INI|L7RSP|L4CON|SOCKERR)/,
+    );
+    const line = "curl -s -m 5 -o /dev/null -w '%{http_code}\\n' 'http://app.example/?[1-30]'";
+    const statuses = (await lab.out('internet/user', line)).split('\n');
+    t.strictSame([statuses.length, ...new Set(statuses)], [30, '200']);
+    t.equal(renderDrift((await lab.verify()).drift, true), '');
+  });
+});
+
+t.test('ALB-09 checks may speak another protocol than the requests', async (t) => {
+  const checked = edit(
+    MANIFESTS,
+    'alb.ingress.kubernetes.io/target-type: ip',
+    'alb.ingress.kubernetes.io/target-type: ip\n    alb.ingress.kubernetes.io/healthcheck-protocol: HTTPS',
+  );
+  await withLab(t, { lab: LAB + PROBES, manifests: checked }, async (lab) => {
+    const all = await servers(lab);
+    t.match(
+      all.find((one) => one.startsWith('alb-front-az-1:default-web-80-ip pod/web-1')),
+      / down L6/,
+      'the pods speak no TLS',
+    );
+    t.match(
+      all.find((one) => one.startsWith('alb-beta-az-1:default-web-80-ip pod/web-1')),
+      / up L7OK/,
+      'another load balancer asks in plain HTTP',
+    );
+    t.equal(await lab.failedProbes(), '', 'all are unhealthy, and all are used');
   });
 });
 
