@@ -13,7 +13,6 @@
  */
 
 import { because } from '../base/because.ts';
-import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { checkingHaproxyDaemon, stateSettings } from '../kernel/checking-haproxy.ts';
 import { digestOf } from '../kernel/daemon.ts';
@@ -30,6 +29,8 @@ import { conditionAcls, quoted, wildcards } from './rule-condition.ts';
 import type { Target, TargetGroup } from './target-group.ts';
 
 const HAPROXY = '/run/hoplab/alb';
+/** Where it says how its servers are. */
+export const HAPROXY_SOCKET = `${HAPROXY}.sock`;
 
 /** Fixed. @see load-balancer-troubleshooting.html "HTTP 504" */
 const CONNECT_SECONDS = 10;
@@ -80,9 +81,11 @@ function renderConfig(balancers: readonly LoadBalancer[]): string {
 
 function renderFrontend(
   balancer: LoadBalancer,
-  { netns }: LoadBalancerNode,
-  { port, tls, rules }: Listener,
+  node: LoadBalancerNode,
+  listener: Listener,
 ): string[] {
+  const { netns } = node;
+  const { port, tls, rules } = listener;
   const { idleTimeoutSeconds } = balancer;
   const isSticky = rules.some(
     ({ action }) => action.kind === 'forward' && action.stickinessSeconds !== undefined,
@@ -111,7 +114,7 @@ function renderFrontend(
     `    http-after-response set-status 504 if { status 503 } ${HAS_TARGETS} { date(),sub(txn.begin) ge ${CONNECT_SECONDS} }`,
     `    http-after-response set-status 502 if { status 503 } ${HAS_TARGETS}`,
     ...(isSticky ? renderGroupCookies() : []),
-    ...renderUses(targetGroupsOf({ ...balancer, listeners: [{ port, tls, rules }] }), netns),
+    ...renderUses(targetGroupsOf({ ...balancer, listeners: [listener] }), node),
   ];
 }
 
@@ -223,11 +226,11 @@ function renderGroupCookies(): string[] {
 }
 
 /** HAProxy looks at these when all that a frontend says of a request is said. */
-function renderUses(groups: readonly TargetGroup[], netns: NetnsName): string[] {
+function renderUses(groups: readonly TargetGroup[], node: LoadBalancerNode): string[] {
   return groups
     .filter(({ targets }) => targets.length > 0)
     .flatMap((group) => {
-      const backend = `${netns}:${group.name}`;
+      const backend = backendName(node, group);
       return [
         `    use_backend ${backend} if ${isDealtTo(group)} { nbsrv(${backend}) gt 0 }`,
         // All are unhealthy: all are used.
@@ -270,11 +273,13 @@ function pathAcls({ kind, path }: PathCondition): string[] {
 
 function renderBackend(
   { idleTimeoutSeconds }: LoadBalancer,
-  { netns }: LoadBalancerNode,
+  node: LoadBalancerNode,
   group: TargetGroup,
 ): string[] {
-  const { name, targets, healthCheck, algorithm, stickinessSeconds } = group;
+  const { targets, healthCheck, algorithm, stickinessSeconds } = group;
   if (targets.length === 0) return [];
+  const { netns } = node;
+  const backend = backendName(node, group);
   const {
     protocol: checkProtocol,
     path,
@@ -311,14 +316,14 @@ function renderBackend(
     checkProtocol === 'HTTPS' ? 'check-ssl verify none' : 'no-check-ssl',
   ].join(' ');
   return [
-    `backend ${netns}:${name}`,
+    `backend ${backend}`,
     ...common,
     `    timeout check ${timeoutSeconds}s`,
     '    option httpchk',
     `    http-check send meth GET uri ${path} ver HTTP/1.1 hdr host %[dst]:%[dst_port] hdr user-agent ELB-HealthChecker/2.0 hdr connection close`,
     `    http-check expect status ${statuses.join(',')}`,
     ...targets.map((target) => server(target, check)),
-    `backend ${netns}:${name}:open`,
+    `backend ${backend}:open`,
     ...common,
     ...targets.map((target) => server(target, '')),
   ];

@@ -124,7 +124,11 @@ function wordsOf(kind: Kind, world: World, before: readonly string[]): string[] 
     case 'thing':
       return [...new Set(labs.flatMap(({ things }) => things))];
     case 'thing or gate':
-      return [...new Set(labs.flatMap(({ things, gates }) => [...things, ...gates]))];
+      return [
+        ...new Set(
+          labs.flatMap(({ things, gates }) => [...balancersOf(things), ...things, ...gates]),
+        ),
+      ];
     case 'probe':
       return [...new Set(labs.flatMap(({ probes }) => probes))];
     case 'shell':
@@ -132,6 +136,11 @@ function wordsOf(kind: Kind, world: World, before: readonly string[]): string[] 
     case 'nothing':
       return [];
   }
+}
+
+/** `alb/web` of its nodes `alb/web/az-1` and so on. */
+function balancersOf(things: readonly string[]): string[] {
+  return things.flatMap((thing) => /^(alb\/.+)\/[^/]+$/.exec(thing)?.[1] ?? []);
 }
 
 /** Words that are neither flags nor their values, the verb or the lab among them. */

@@ -4,28 +4,54 @@ import { findGates, gatesOf, isOfInterest } from '../aws/gate.ts';
 import { InputError, suggest } from '../base/diagnostic.ts';
 import { type Cloud, findService, findThing } from '../cloud.ts';
 import { loadUp } from '../pipeline.ts';
+import type { Sandbox } from '../host/sandbox.ts';
+import { describeBalancer, findBalancer, targetSection } from '../report/balancer.ts';
 import { describeGate } from '../report/gate.ts';
 import { labAsJson, renderLab } from '../report/inspect.ts';
 import { describeService } from '../report/service.ts';
 import { describeThing, renderThing, type ThingDescription, thingAsJson } from '../report/thing.ts';
 import { chooseLab } from './lab-choice.ts';
+import { askForTargets } from './target-health.ts';
 import type { Terminal } from './terminal.ts';
 
 export async function inspect(
   { thing: word, lab: option }: { thing: string | undefined; lab: string | undefined },
   terminal: Terminal,
 ): Promise<number> {
-  const { name, record } = await chooseLab(option, terminal);
+  const { name, record, sandbox } = await chooseLab(option, terminal);
   const { cloud } = loadUp(name, record);
   if (word === undefined) {
     if (terminal.json) terminal.printJson(labAsJson(cloud));
     else terminal.print(renderLab(cloud, terminal.style));
     return 0;
   }
-  const description = describe(cloud, word);
+  const description = await withTargets(cloud, word, sandbox);
   if (terminal.json) terminal.printJson(thingAsJson(description));
   else terminal.print(renderThing(description, terminal.style));
   return 0;
+}
+
+/** Of a load balancer, or one of its nodes, also how its targets are now. */
+async function withTargets(
+  cloud: Cloud,
+  word: string,
+  sandbox: Sandbox,
+): Promise<ThingDescription> {
+  const thing = findThing(cloud, word);
+  const balancer = thing === undefined ? findBalancer(cloud, word) : undefined;
+  if (balancer !== undefined) {
+    const reports = await askForTargets(cloud, balancer, balancer.nodes, sandbox);
+    return describeBalancer(balancer, reports);
+  }
+  const description = describe(cloud, word);
+  if (thing?.kind !== 'alb') return description;
+  for (const one of cloud.loadBalancers) {
+    const nodes = one.nodes.filter(({ netns }) => netns === thing.netns);
+    if (nodes.length === 0) continue;
+    const reports = await askForTargets(cloud, one, nodes, sandbox);
+    return { ...description, sections: [targetSection(reports)] };
+  }
+  return description;
 }
 
 /** A thing, a Service, a security group or a network ACL; throws an InputError for what is none, or more than one. */
@@ -38,7 +64,13 @@ export function describe(cloud: Cloud, word: string): ThingDescription {
   if (gate === undefined) {
     const gates = gatesOf(cloud.vpcs.values()).filter(isOfInterest);
     const services = (cloud.cluster?.services ?? []).map(({ reference }) => reference);
-    const known = [...cloud.things.keys(), ...services, ...gates.map(({ reference }) => reference)];
+    const balancers = cloud.loadBalancers.map(({ name }) => `alb/${name}`);
+    const known = [
+      ...cloud.things.keys(),
+      ...balancers,
+      ...services,
+      ...gates.map(({ reference }) => reference),
+    ];
     throw InputError.of({
       code: 'no-such-thing',
       what: `there is no "${word}" in ${cloud.name}`,

@@ -17,12 +17,16 @@ export function balancerSections({ loadBalancers }: Cloud): Section[] {
         }),
       ),
     },
-    {
-      title: 'listener rules',
-      headers: ['LISTENER', 'RULE', 'HOST', 'PATH', 'ACTION', 'TARGETS', 'WRITTEN'],
-      rows: loadBalancers.flatMap(rowsOf),
-    },
+    ruleSection(loadBalancers),
   ];
+}
+
+export function ruleSection(balancers: readonly LoadBalancer[]): Section {
+  return {
+    title: 'listener rules',
+    headers: ['LISTENER', 'RULE', 'HOST', 'PATH', 'ACTION', 'TARGETS', 'WRITTEN'],
+    rows: balancers.flatMap(rowsOf),
+  };
 }
 
 function rowsOf({ name, listeners }: LoadBalancer): Section['rows'][number][] {

@@ -2,8 +2,11 @@
 
 import t from 'tap';
 
+import { askForTargets } from '../../src/commands/target-health.ts';
 import { parseHaproxyStat } from '../../src/observe/haproxy-stat.ts';
+import { describeBalancer, findBalancer } from '../../src/report/balancer.ts';
 import { renderDrift } from '../../src/report/drift.ts';
+import { renderThing, type ThingDescription, thingAsJson } from '../../src/report/thing.ts';
 import { edit, type TestLab, withLab } from '../support/with-lab.ts';
 
 t.jobs = 2;
@@ -287,6 +290,39 @@ async function servers(lab: TestLab): Promise<string[]> {
   );
 }
 
+async function ask(lab: TestLab, name: string): Promise<ThingDescription> {
+  const { cloud } = lab.lab;
+  const balancer = findBalancer(cloud, name);
+  if (balancer === undefined) throw new Error(`${name} is not in the lab`);
+  const reports = await askForTargets(cloud, balancer, balancer.nodes, await lab.sandbox());
+  return describeBalancer(balancer, reports);
+}
+
+/** A line a target and node. */
+async function targets(lab: TestLab, name: string): Promise<string[]> {
+  const { targets: rows } = thingAsJson(await ask(lab, name)) as {
+    targets: Record<string, string>[];
+  };
+  return rows.map(({ group, target, node, state, reason }) =>
+    [group, target, node, state, reason].join(' ').trimEnd(),
+  );
+}
+
+t.test('inspect says how targets are now, in the words of AWS', async (t) => {
+  await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+    t.strictSame((await targets(lab, 'alb/front')).filter((one) => one.includes('az-2')).sort(), [
+      'default-api-80-ip pod/api alb/front/az-2 healthy',
+      'default-broken-80-ip pod/broken alb/front/az-2 unhealthy Target.FailedHealthChecks',
+      'default-sick-80-ip pod/sick alb/front/az-2 unhealthy Target.ResponseCodeMismatch',
+      'default-web-80-ip pod/web-1 alb/front/az-2 healthy',
+      'default-web-80-ip pod/web-2 alb/front/az-2 healthy',
+    ]);
+    const text = renderThing(await ask(lab, 'front'));
+    t.match(text, /Health checks failed with these codes: \[500\] +500 Internal Server Error/);
+    t.equal((await targets(lab, 'front')).length, 10, 'every node has its say');
+  });
+});
+
 t.test('ALB-12 who leaves gets nothing new, and what is in flight may end in time', async (t) => {
   const two = (seconds: number): string =>
     [
@@ -316,6 +352,10 @@ t.test('ALB-12 who leaves gets nothing new, and what is in flight may end in tim
       );
       await lab.change(unpinned, edit(two(seconds), 'labels: { app: slow }', 'labels: {}'));
       t.equal(await lab.out('internet/user', ask), '503', 'nothing new');
+      if (status === '200') {
+        const left = (await targets(lab, 'alb/front')).filter((one) => one.includes('slow'));
+        t.match(left, [/^ pod\/slow alb\/front\/az-\d draining Target.DeregistrationInProgress$/]);
+      }
       t.equal(await inFlight, status);
     });
   }
