@@ -14,8 +14,9 @@
 
 import { because } from '../base/because.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import { checkingHaproxyDaemon, stateSettings } from '../kernel/checking-haproxy.ts';
+import { checkingHaproxyDaemon, FIRST_LOG_FD, stateSettings } from '../kernel/checking-haproxy.ts';
 import { digestOf } from '../kernel/daemon.ts';
+import { accessLogPath, logOutcome, logRule, logSettings } from './alb-access-log.ts';
 import type {
   Listener,
   ListenerRule,
@@ -34,6 +35,8 @@ export const HAPROXY_SOCKET = `${HAPROXY}.sock`;
 
 /** Fixed. @see load-balancer-troubleshooting.html "HTTP 504" */
 const CONNECT_SECONDS = 10;
+/** How many addresses X-Forwarded-For may have. @see load-balancer-troubleshooting.html "HTTP 463" */
+const MOST_FORWARDERS = 30;
 
 export function planLoadBalancers(balancers: readonly LoadBalancer[]): Fragment {
   const fragment = new Fragment();
@@ -45,7 +48,19 @@ export function planLoadBalancers(balancers: readonly LoadBalancer[]): Fragment 
   );
   return fragment.add(
     because('application-load-balancer', 'lab'),
-    ...checkingHaproxyDaemon(HAPROXY, renderConfig(balancers), { name: 'alb', sockets, logs: [] }),
+    ...checkingHaproxyDaemon(HAPROXY, renderConfig(balancers), {
+      name: 'alb',
+      sockets,
+      logs: accessLogsOf(balancers),
+    }),
+  );
+}
+
+function accessLogsOf(balancers: readonly LoadBalancer[]): string[] {
+  return balancers.flatMap((balancer) =>
+    balancer.nodes.flatMap((node) =>
+      balancer.accessLog === undefined ? [] : [accessLogPath(balancer, node, balancer.accessLog)],
+    ),
   );
 }
 
@@ -69,10 +84,13 @@ function renderConfig(balancers: readonly LoadBalancer[]): string {
     '    retries 0',
     '    option http-keep-alive',
     '    http-reuse safe',
+    // A request whose client has gone is not waited for.
+    '    option abortonclose',
   ];
+  const logs = accessLogsOf(balancers);
   const parts = balancers.flatMap((balancer) =>
     balancer.nodes.flatMap((node) => [
-      ...balancer.listeners.flatMap((listener) => renderFrontend(balancer, node, listener)),
+      ...balancer.listeners.flatMap((listener) => renderFrontend(balancer, node, listener, logs)),
       ...targetGroupsOf(balancer).flatMap((group) => renderBackend(balancer, node, group)),
     ]),
   );
@@ -83,10 +101,13 @@ function renderFrontend(
   balancer: LoadBalancer,
   node: LoadBalancerNode,
   listener: Listener,
+  /** Of all load balancers, in the order of their file descriptors. */
+  logs: readonly string[],
 ): string[] {
   const { netns } = node;
   const { port, tls, rules } = listener;
-  const { idleTimeoutSeconds } = balancer;
+  const { idleTimeoutSeconds, accessLog } = balancer;
+  const groups = targetGroupsOf({ ...balancer, listeners: [listener] });
   const isSticky = rules.some(
     ({ action }) => action.kind === 'forward' && action.stickinessSeconds !== undefined,
   );
@@ -98,23 +119,36 @@ function renderFrontend(
     `    bind :${port} namespace ${netns}${tls === undefined ? '' : ` ssl crt ${tls}`}`,
     `    timeout client ${idleTimeoutSeconds}s`,
     `    timeout http-keep-alive ${idleTimeoutSeconds}s`,
+    '    http-request set-var(txn.begin) date(0,us)',
+    ...(accessLog === undefined
+      ? []
+      : logSettings(
+          balancer,
+          accessLog,
+          listener,
+          FIRST_LOG_FD + logs.indexOf(accessLogPath(balancer, node, accessLog)),
+        )),
     '    http-request return status 405 hdr server awselb/2.0 if METH_TRACE',
-    '    http-request set-var(txn.begin) date()',
+    `    http-request return status 463 hdr server awselb/2.0 if { req.hdr_cnt(x-forwarded-for) gt ${MOST_FORWARDERS} }`,
     '    http-request set-var(txn.xff) req.fhdr(x-forwarded-for)',
     `    http-request set-header X-Forwarded-For "${whole}" if { var(txn.xff) -m found }`,
     '    http-request set-header X-Forwarded-For %[src] unless { var(txn.xff) -m found }',
     `    http-request set-header X-Forwarded-Proto ${protocol}`,
     `    http-request set-header X-Forwarded-Port ${port}`,
     '    http-request set-header X-Amzn-Trace-Id "Root=1-%[uuid(),bytes(0,8)]-%[uuid(),regsub(-,,g),bytes(0,24)]" unless { req.hdr(x-amzn-trace-id) -m found }',
+    ...(accessLog === undefined
+      ? []
+      : ['    http-request set-var(txn.trace) req.hdr(x-amzn-trace-id)']),
     '    http-request set-header Host %[req.hdr(host),lower]',
     '    http-request set-var(txn.host) req.hdr(host),field(1,:)',
-    ...ordered.flatMap((rule, index) => renderRule(rule, index)),
+    ...ordered.flatMap((rule, index) => renderRule(rule, index, accessLog !== undefined)),
     `    ${renderFixed(NOTHING_FITS)} unless ${TAKEN}`,
     // HAProxy's 503 is the target's fault where there was one.
-    `    http-after-response set-status 504 if { status 503 } ${HAS_TARGETS} { date(),sub(txn.begin) ge ${CONNECT_SECONDS} }`,
+    `    http-after-response set-status 504 if { status 503 } ${HAS_TARGETS} { date(0,us),sub(txn.begin) ge ${CONNECT_SECONDS}000000 }`,
     `    http-after-response set-status 502 if { status 503 } ${HAS_TARGETS}`,
     ...(isSticky ? renderGroupCookies() : []),
-    ...renderUses(targetGroupsOf({ ...balancer, listeners: [listener] }), node),
+    ...(accessLog === undefined ? [] : logOutcome(groups, HAS_TARGETS)),
+    ...renderUses(groups, node),
   ];
 }
 
@@ -122,7 +156,7 @@ function renderFrontend(
 const TAKEN = '{ var(txn.rule) -m found }';
 
 /** Each rule has an ACL of its own; what is conditions of one kind is any of them. */
-function renderRule(rule: ListenerRule, index: number): string[] {
+function renderRule(rule: ListenerRule, index: number, isLogged: boolean): string[] {
   const host = `host${index}`;
   const path = `path${index}`;
   const lines = [
@@ -141,6 +175,7 @@ function renderRule(rule: ListenerRule, index: number): string[] {
   return [
     ...lines,
     `    http-request set-var(txn.rule) int(${index})${when === '' ? ` unless ${TAKEN}` : `${when} !${TAKEN}`}`,
+    ...(isLogged ? logRule(rule.action, rule.priority, mineOf(index)) : []),
     ...renderAction(rule.action, index),
   ];
 }

@@ -88,6 +88,15 @@ export interface Listener {
   readonly rules: readonly ListenerRule[];
 }
 
+/** Where the entries go that say what became of each request (alb-access-log.ts). */
+export interface AccessLog {
+  readonly bucket: string;
+  /** Undefined where the log stands at the top of the bucket. */
+  readonly prefix: string | undefined;
+  /** That of HTTPS listeners. */
+  readonly certificateArn: string | undefined;
+}
+
 export interface LoadBalancer {
   readonly name: string;
   readonly dnsName: string;
@@ -97,6 +106,8 @@ export interface LoadBalancer {
   readonly nodes: readonly LoadBalancerNode[];
   readonly listeners: readonly Listener[];
   readonly idleTimeoutSeconds: number;
+  /** Undefined where requests are not logged. */
+  readonly accessLog: AccessLog | undefined;
   /** Of its HTTPS listeners: one for all of its names. */
   readonly certificate: { readonly path: string; readonly names: readonly string[] } | undefined;
   readonly at: SourceRef;

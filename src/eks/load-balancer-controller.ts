@@ -200,6 +200,7 @@ export function resolveBalancer(
           : numbered,
     })),
     idleTimeoutSeconds: settings.idleTimeoutSeconds,
+    accessLog: settings.accessLog,
     // What stands for the certificate of ACM that an Ingress names: one of the cluster's authority.
     certificate: [...ports.values()].some(({ protocol }) => protocol === 'HTTPS')
       ? { path: certificatePath(plan), names: names.map((one) => `DNS:${one}`) }

@@ -2,7 +2,9 @@
 
 import t from 'tap';
 
+import { filesOf } from '../../src/commands/logs.ts';
 import { askForTargets } from '../../src/commands/target-health.ts';
+import { parseAccessLogEntry } from '../../src/observe/access-log.ts';
 import { parseHaproxyStat } from '../../src/observe/haproxy-stat.ts';
 import { describeBalancer, findBalancer } from '../../src/report/balancer.ts';
 import { renderDrift } from '../../src/report/drift.ts';
@@ -405,6 +407,106 @@ t.test('ALB-09 checks may speak another protocol than the requests', async (t) =
       'another load balancer asks in plain HTTP',
     );
     t.equal(await lab.failedProbes(), '', 'all are unhealthy, and all are used');
+  });
+});
+
+t.test('the access log says what became of each request', async (t) => {
+  const logged = edit(
+    MANIFESTS + pod('late', 'late', 'hoplab.io/delay: 30s') + service('late'),
+    'alb.ingress.kubernetes.io/target-type: ip',
+    `alb.ingress.kubernetes.io/target-type: ip
+    alb.ingress.kubernetes.io/load-balancer-attributes: access_logs.s3.enabled=true,access_logs.s3.bucket=logs,access_logs.s3.prefix=a/b
+    alb.ingress.kubernetes.io/certificate-arn: arn:aws:acm:us-east-1:123456789012:certificate/web
+    alb.ingress.kubernetes.io/listen-ports: '[{"HTTP": 80}, {"HTTPS": 443}]'`,
+  );
+  const late = edit(
+    logged,
+    '          - { path: /sick,',
+    '          - { path: /late, pathType: Exact, backend: { service: { name: late, port: { number: 80 } } } }\n          - { path: /sick,',
+  );
+  await withLab(t, { lab: LAB, manifests: late }, async (lab) => {
+    const balancer = lab.lab.cloud.loadBalancers.find(({ name }) => name === 'front');
+    const [first] = balancer?.nodes ?? [];
+    const address = first?.eni.addresses[0].elastic ?? '';
+    const at = `--resolve app.example:80:${address} --resolve app.example:443:${address}`;
+    const ask = (words: string): Promise<unknown> =>
+      lab.in('internet/user', `curl -s -k -o /dev/null ${at} ${words}`);
+    await ask("'http://app.example/foo?a=b' -A 'a \"b\"'");
+    await ask('http://app.example/nothing -H "Host: other"');
+    await ask('http://app.example/empty');
+    await ask('http://app.example/broken');
+    await ask('https://app.example/');
+    await ask('-m 1 http://app.example/late');
+    const [file] = filesOf(lab.lab.cloud, 'alb/front/az-1');
+    t.match(
+      file,
+      /\/logs\/a\/b\/AWSLogs\/123456789012\/elasticloadbalancing\/us-east-1\/.*_203\.0\.113\.\d+\.log$/,
+    );
+    const lines = await lab.poll(
+      async () => (await lab.sh(`cat ${file}`)).stdout.trim().split('\n'),
+      (all) => all.length >= 6,
+    );
+    const entries = lines.map(parseAccessLogEntry);
+    t.strictSame(
+      entries.map((one) =>
+        [
+          one.type,
+          one.request.split(' ')[1],
+          one['target:port'].replace(/^10.*:/, 'a target:'),
+          one.elb_status_code,
+          one.target_status_code,
+          one.actions_executed,
+          one.target_processing_time === '-1' ? 'no time' : 'a time',
+          /targetgroup\/([^/]*)/.exec(one.target_group_arn)?.[1] ?? '-',
+        ].join(' '),
+      ),
+      [
+        'http http://app.example:80/foo?a=b a target:8080 200 200 forward a time default-api-80-ip',
+        'http http://other:80/nothing - 404 - fixed-response no time -',
+        'http http://app.example:80/empty - 503 - forward no time default-empty-80-ip',
+        'http http://app.example:80/broken a target:8080 502 - forward no time default-broken-80-ip',
+        'https https://app.example:443/ a target:8080 200 200 forward a time default-web-80-ip',
+        'http http://app.example:80/late a target:8080 460 - forward no time default-late-80-ip',
+      ],
+    );
+    t.match(entries[0], {
+      user_agent: 'a "b"',
+      elb: /^app\/k8s-default-front-\w{10}\/\w{16}$/,
+      'client:port': /^198\.51\.100\.10:\d+$/,
+      trace_id: /^Root=1-\w{8}-\w{24}$/,
+      time: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/,
+    });
+    t.match(entries[4], {
+      ssl_protocol: /^TLSv1/,
+      ssl_cipher: /^TLS_|^ECDHE/,
+      domain_name: 'app.example',
+      chosen_cert_arn: 'arn:aws:acm:us-east-1:123456789012:certificate/web',
+    });
+    // Another HAProxy goes on with the same file.
+    await lab.change(LAB, edit(late, 'labels: { app: api }', 'labels: { app: gone }'));
+    await ask('http://app.example/foo');
+    const more = await lab.poll(
+      async () => (await lab.sh(`cat ${file}`)).stdout.trim().split('\n'),
+      (all) => all.length > lines.length,
+    );
+    t.strictSame(more.slice(0, -1), lines, 'and says nothing of itself there');
+    t.equal(parseAccessLogEntry(more.at(-1) ?? '').elb_status_code, '503');
+  });
+});
+
+t.test('ALB-07 requests that it takes from nobody', async (t) => {
+  await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+    const ask = (header: string): Promise<string> =>
+      lab.out(
+        'internet/user',
+        `curl -s -o /dev/null -m 5 -w '%{http_code}' -H '${header}' http://app.example/`,
+      );
+    const addresses = (count: number): string =>
+      `X-Forwarded-For: ${Array.from({ length: count }, (_, index) => `192.0.2.${index}`).join(', ')}`;
+    t.equal(await ask(addresses(30)), '200');
+    t.equal(await ask(addresses(31)), '463');
+    t.equal(await ask(`X-Long: ${'x'.repeat(10_000)}`), '200');
+    t.equal(await ask(`X-Long: ${'x'.repeat(20_000)}`), '400');
   });
 });
 
