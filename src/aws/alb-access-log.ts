@@ -99,14 +99,14 @@ export function logSettings(
 /** What a rule does that a request has met; `mine` says so. */
 export function logRule(action: RuleAction, priority: number, mine: string): string[] {
   const words = { forward: 'forward', fixed: 'fixed-response', redirect: 'redirect' } as const;
-  const groups = action.kind === 'forward' ? action.groups : [];
+  const [only, ...others] = action.kind === 'forward' ? action.groups : [];
   return [
     `    http-request set-var(txn.priority) int(${priority}) ${mine}`,
     `    http-request set-var(txn.action) str(${words[action.kind]}) ${mine}`,
     // An answer of the load balancer's own ends the rules, and a group may be one without targets.
-    ...(groups.length === 1 && groups[0] !== undefined
-      ? [`    http-request set-var(txn.arn) str(${targetGroupArn(groups[0].group)}) ${mine}`]
-      : []),
+    ...(only === undefined || others.length > 0
+      ? []
+      : [`    http-request set-var(txn.arn) str(${targetGroupArn(only.group)}) ${mine}`]),
   ];
 }
 

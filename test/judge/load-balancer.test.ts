@@ -55,7 +55,7 @@ function answers(...manifests: readonly string[]): string[] {
   const destination = cloud.things.get('alb/front/az-1')?.address;
   if (from === undefined || destination === undefined) throw new Error('not in the lab');
   const judgements = judgeAll(cloud, { protocol: 'tcp', from, destination, port: 80, http: true });
-  return judgements.map(({ answeredBy, status }) => `${answeredBy} ${status ?? 200}`).sort();
+  return judgements.map(({ answeredBy, status }) => `${answeredBy ?? ''} ${status ?? 200}`).sort();
 }
 
 t.test('a request is dealt to any target group with a weight', async (t) => {
