@@ -4,7 +4,7 @@
  * A small script starts it. Who runs already is asked what it knows; that goes into the file from which the new one begins. A
  * server that it does not know is down until it has passed a check. HAProxy makes the first ones at once; whoever passes his
  * first is told to be up, since otherwise he would have to pass as many as one that comes back. The script ends when each
- * new server has been checked, or after a second: then the rest may take as long as it takes.
+ * new server has been checked, or after two seconds: then the rest may take as long as it takes.
  *
  * The old process accepts nothing any more and ends with its last request; `hard-stop-after` in its configuration says how
  * long that may take.
@@ -61,7 +61,7 @@ export function checkingHaproxyDaemon(
 /** Of a server that nobody has checked: stopped, its checks on. @see management guide 9.3 "show servers state" */
 const UNKNOWN = '- 0 0 1 1 0 1 0 0 6 0 0 0 - 0 - 0 0 - - 0';
 
-const PATIENCE = { tries: 50, seconds: 0.02 } as const;
+const PATIENCE = { tries: 100, seconds: 0.02 } as const;
 
 function renderScript(path: string, logs: readonly string[]): string {
   const directories = [...new Set(logs.map((log) => log.slice(0, log.lastIndexOf('/'))))];

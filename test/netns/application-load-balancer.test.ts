@@ -292,6 +292,14 @@ async function servers(lab: TestLab): Promise<string[]> {
   );
 }
 
+/** The same when each has been checked: on a busy machine that may be after `up`. */
+async function checkedServers(lab: TestLab): Promise<string[]> {
+  return lab.poll(
+    () => servers(lab),
+    (all) => !all.some((one) => one.includes(' INI ')),
+  );
+}
+
 async function ask(lab: TestLab, name: string): Promise<ThingDescription> {
   const { cloud } = lab.lab;
   const balancer = findBalancer(cloud, name);
@@ -312,6 +320,7 @@ async function targets(lab: TestLab, name: string): Promise<string[]> {
 
 t.test('inspect says how targets are now, in the words of AWS', async (t) => {
   await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+    await checkedServers(lab);
     t.strictSame((await targets(lab, 'alb/front')).filter((one) => one.includes('az-2')).sort(), [
       'default-api-80-ip pod/api alb/front/az-2 healthy',
       'default-broken-80-ip pod/broken alb/front/az-2 unhealthy Target.FailedHealthChecks',
@@ -365,8 +374,9 @@ t.test('ALB-12 who leaves gets nothing new, and what is in flight may end in tim
 
 t.test('ALB-09 what is known of targets outlives a change', async (t) => {
   await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
-    const before = await servers(lab);
-    const known = before.filter((one) => !one.includes(':open'));
+    const before = await checkedServers(lab);
+    // How a reset shows depends on when it comes.
+    const known = before.filter((one) => !one.includes(':open') && !one.includes('pod/broken'));
     t.ok(known.includes('alb-front-az-1:default-web-80-ip pod/web-1 up L7OK 0'));
     t.ok(known.includes('alb-front-az-1:default-sick-80-ip pod/sick down L7STS 0'));
     // Nobody answers the new one's checks: where others are well, it gets no requests.
@@ -395,7 +405,7 @@ t.test('ALB-09 checks may speak another protocol than the requests', async (t) =
     'alb.ingress.kubernetes.io/target-type: ip\n    alb.ingress.kubernetes.io/healthcheck-protocol: HTTPS',
   );
   await withLab(t, { lab: LAB + PROBES, manifests: checked }, async (lab) => {
-    const all = await servers(lab);
+    const all = await checkedServers(lab);
     t.match(
       all.find((one) => one.startsWith('alb-front-az-1:default-web-80-ip pod/web-1')),
       / down L6/,
