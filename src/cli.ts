@@ -90,6 +90,8 @@ async function run(invocation: Invocation): Promise<number> {
       return (await import('./commands/capture.ts')).capture(invocation, terminal);
     case 'drops':
       return (await import('./commands/drops.ts')).drops(invocation, terminal);
+    case 'logs':
+      return (await import('./commands/logs.ts')).logs(invocation, terminal);
     case 'graph':
       return (await import('./commands/graph.ts')).graph(invocation, terminal);
     case 'doctor':

@@ -22,6 +22,7 @@ const NOT_FROM_FILES: Readonly<Record<string, string>> = {
   'no-such-lab': 'written on the command line; tested below',
   usage: 'written on the command line (src/commands/grammar.ts)',
   'no-such-thing': 'named on the command line (src/commands)',
+  'no-access-log': 'named on the command line (src/commands/logs.ts); tested in test/commands',
   'several-of-that-name': 'named on the command line (src/commands/inspect.ts)',
   'lab-not-up': 'the lab went down while a probe ran (src/pipeline.ts), or is named and not up',
   'no-lab-up': 'a command without a lab to be about (src/commands/lab-choice.ts)',

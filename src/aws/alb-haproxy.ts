@@ -2,6 +2,9 @@
  * The load balancers of a lab as HAProxy's configuration: a frontend for each listener of each node, and for each node and
  * target group a backend whose health checks go out from that node.
  *
+ * A change starts another HAProxy, which takes over what the first one knew of the targets (kernel/checking-haproxy.ts); the
+ * first ends when the last request of its own has, or the deregistration delay is over.
+ *
  * Where ELB says 502 and 504, HAProxy would say 503 for a target that refuses or does not answer: what went wrong is known
  * by how long it took.
  *
@@ -10,9 +13,10 @@
  */
 
 import { because } from '../base/because.ts';
-import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import { digestOf, haproxyDaemon } from '../kernel/daemon.ts';
+import { checkingHaproxyDaemon, FIRST_LOG_FD, stateSettings } from '../kernel/checking-haproxy.ts';
+import { digestOf } from '../kernel/daemon.ts';
+import { accessLogPath, logOutcome, logRule, logSettings } from './alb-access-log.ts';
 import type {
   Listener,
   ListenerRule,
@@ -21,14 +25,18 @@ import type {
   PathCondition,
   RuleAction,
 } from './application-load-balancer.ts';
-import { NOTHING_FITS } from './application-load-balancer.ts';
+import { NOTHING_FITS, targetGroupsOf } from './application-load-balancer.ts';
 import { conditionAcls, quoted, wildcards } from './rule-condition.ts';
-import type { TargetGroup } from './target-group.ts';
+import type { CheckedTarget, Target, TargetGroup } from './target-group.ts';
 
 const HAPROXY = '/run/hoplab/alb';
+/** Where it says how its servers are. */
+export const HAPROXY_SOCKET = `${HAPROXY}.sock`;
 
 /** Fixed. @see load-balancer-troubleshooting.html "HTTP 504" */
 const CONNECT_SECONDS = 10;
+/** How many addresses X-Forwarded-For may have. @see load-balancer-troubleshooting.html "HTTP 463" */
+const MOST_FORWARDERS = 30;
 
 export function planLoadBalancers(balancers: readonly LoadBalancer[]): Fragment {
   const fragment = new Fragment();
@@ -40,45 +48,69 @@ export function planLoadBalancers(balancers: readonly LoadBalancer[]): Fragment 
   );
   return fragment.add(
     because('application-load-balancer', 'lab'),
-    ...haproxyDaemon(HAPROXY, renderConfig(balancers), { name: 'alb', sockets, asksOthers: true }),
+    ...checkingHaproxyDaemon(HAPROXY, renderConfig(balancers), {
+      name: 'alb',
+      sockets,
+      logs: accessLogsOf(balancers),
+    }),
+  );
+}
+
+function accessLogsOf(balancers: readonly LoadBalancer[]): string[] {
+  return balancers.flatMap((balancer) =>
+    balancer.nodes.flatMap((node) =>
+      balancer.accessLog === undefined ? [] : [accessLogPath(balancer, node, balancer.accessLog)],
+    ),
   );
 }
 
 function renderConfig(balancers: readonly LoadBalancer[]): string {
+  const [forAll, byDefault] = stateSettings(HAPROXY);
+  const delays = balancers
+    .flatMap(targetGroupsOf)
+    .map(({ deregistrationDelaySeconds }) => deregistrationDelaySeconds);
   const head = [
     'global',
     '    maxconn 4000',
-    '    stats socket /run/hoplab/alb.sock mode 600 level admin',
+    ...forAll,
     '    spread-checks 5',
+    // What still runs then is answered 502. Without delay there is a moment all the same.
+    `    hard-stop-after ${Math.max(1, ...delays)}s`,
     'defaults',
+    ...byDefault,
     '    mode http',
     `    timeout connect ${CONNECT_SECONDS}s`,
     '    timeout http-request 60s',
     '    retries 0',
     '    option http-keep-alive',
     '    http-reuse safe',
+    // A request whose client has gone is not waited for.
+    '    option abortonclose',
   ];
+  const logs = accessLogsOf(balancers);
   const parts = balancers.flatMap((balancer) =>
     balancer.nodes.flatMap((node) => [
-      ...balancer.listeners.flatMap((listener) => renderFrontend(balancer, node, listener)),
-      ...groupsOf(balancer).flatMap((group) => renderBackend(balancer, node, group)),
+      ...balancer.listeners.flatMap((listener) => renderFrontend(balancer, node, listener, logs)),
+      ...targetGroupsOf(balancer).flatMap((group) => renderBackend(balancer, node, group)),
     ]),
   );
   return [...head, ...parts, ''].join('\n');
 }
 
-function groupsOf({ listeners }: LoadBalancer): TargetGroup[] {
-  const all = listeners.flatMap(({ rules }) =>
-    rules.flatMap(({ action }) => (action.kind === 'forward' ? [action.targetGroup] : [])),
-  );
-  return [...new Map(all.map((group) => [group.name, group])).values()];
-}
-
 function renderFrontend(
-  { idleTimeoutSeconds }: LoadBalancer,
-  { netns }: LoadBalancerNode,
-  { port, tls, rules }: Listener,
+  balancer: LoadBalancer,
+  node: LoadBalancerNode,
+  listener: Listener,
+  /** Of all load balancers, in the order of their file descriptors. */
+  logs: readonly string[],
 ): string[] {
+  const { netns } = node;
+  const { port, tls, rules } = listener;
+  const { idleTimeoutSeconds, accessLog } = balancer;
+  const groups = targetGroupsOf({ ...balancer, listeners: [listener] });
+  const isSticky = rules.some(
+    ({ action }) => action.kind === 'forward' && action.stickinessSeconds !== undefined,
+  );
   const protocol = tls === undefined ? 'http' : 'https';
   const ordered = [...rules].sort((a, b) => a.priority - b.priority);
   const whole = '%[var(txn.xff)], %[src]';
@@ -87,22 +119,36 @@ function renderFrontend(
     `    bind :${port} namespace ${netns}${tls === undefined ? '' : ` ssl crt ${tls}`}`,
     `    timeout client ${idleTimeoutSeconds}s`,
     `    timeout http-keep-alive ${idleTimeoutSeconds}s`,
+    '    http-request set-var(txn.begin) date(0,us)',
+    ...(accessLog === undefined
+      ? []
+      : logSettings(
+          balancer,
+          accessLog,
+          listener,
+          FIRST_LOG_FD + logs.indexOf(accessLogPath(balancer, node, accessLog)),
+        )),
     '    http-request return status 405 hdr server awselb/2.0 if METH_TRACE',
-    '    http-request set-var(txn.begin) date()',
+    `    http-request return status 463 hdr server awselb/2.0 if { req.hdr_cnt(x-forwarded-for) gt ${MOST_FORWARDERS} }`,
     '    http-request set-var(txn.xff) req.fhdr(x-forwarded-for)',
     `    http-request set-header X-Forwarded-For "${whole}" if { var(txn.xff) -m found }`,
     '    http-request set-header X-Forwarded-For %[src] unless { var(txn.xff) -m found }',
     `    http-request set-header X-Forwarded-Proto ${protocol}`,
     `    http-request set-header X-Forwarded-Port ${port}`,
     '    http-request set-header X-Amzn-Trace-Id "Root=1-%[uuid(),bytes(0,8)]-%[uuid(),regsub(-,,g),bytes(0,24)]" unless { req.hdr(x-amzn-trace-id) -m found }',
+    ...(accessLog === undefined
+      ? []
+      : ['    http-request set-var(txn.trace) req.hdr(x-amzn-trace-id)']),
     '    http-request set-header Host %[req.hdr(host),lower]',
     '    http-request set-var(txn.host) req.hdr(host),field(1,:)',
-    ...ordered.flatMap((rule, index) => renderRule(rule, index)),
+    ...ordered.flatMap((rule, index) => renderRule(rule, index, accessLog !== undefined)),
     `    ${renderFixed(NOTHING_FITS)} unless ${TAKEN}`,
     // HAProxy's 503 is the target's fault where there was one.
-    `    http-after-response set-status 504 if { status 503 } { var(txn.target) -m found } { date(),sub(txn.begin) ge ${CONNECT_SECONDS} }`,
-    '    http-after-response set-status 502 if { status 503 } { var(txn.target) -m found }',
-    ...ordered.flatMap((rule, index) => renderForward(rule.action, index, netns)),
+    `    http-after-response set-status 504 if { status 503 } ${HAS_TARGETS} { date(0,us),sub(txn.begin) ge ${CONNECT_SECONDS}000000 }`,
+    `    http-after-response set-status 502 if { status 503 } ${HAS_TARGETS}`,
+    ...(isSticky ? renderGroupCookies() : []),
+    ...(accessLog === undefined ? [] : logOutcome(groups, HAS_TARGETS)),
+    ...renderUses(groups, node),
   ];
 }
 
@@ -110,7 +156,7 @@ function renderFrontend(
 const TAKEN = '{ var(txn.rule) -m found }';
 
 /** Each rule has an ACL of its own; what is conditions of one kind is any of them. */
-function renderRule(rule: ListenerRule, index: number): string[] {
+function renderRule(rule: ListenerRule, index: number, isLogged: boolean): string[] {
   const host = `host${index}`;
   const path = `path${index}`;
   const lines = [
@@ -129,6 +175,7 @@ function renderRule(rule: ListenerRule, index: number): string[] {
   return [
     ...lines,
     `    http-request set-var(txn.rule) int(${index})${when === '' ? ` unless ${TAKEN}` : `${when} !${TAKEN}`}`,
+    ...(isLogged ? logRule(rule.action, rule.priority, mineOf(index)) : []),
     ...renderAction(rule.action, index),
   ];
 }
@@ -146,26 +193,85 @@ function renderAction(action: RuleAction, index: number): string[] {
       return [
         `    http-request return status ${action.status} hdr server awselb/2.0 hdr location "${location(action.location)}" ${mine}`,
       ];
-    case 'forward': {
-      const { name, targets } = action.targetGroup;
-      if (targets.length === 0) {
-        return [`    http-request return status 503 hdr server awselb/2.0 ${mine}`];
-      }
-      return [`    http-request set-var(txn.target) str(${name}) ${mine}`];
-    }
+    case 'forward':
+      return renderDeal(action, mine);
   }
 }
 
-/** HAProxy looks at these when all that a frontend says of a request is said. */
-function renderForward(action: RuleAction, index: number, netns: NetnsName): string[] {
-  if (action.kind !== 'forward' || action.targetGroup.targets.length === 0) return [];
-  const backend = `${netns}:${action.targetGroup.name}`;
-  const mine = mineOf(index);
+/** Which target group a request is dealt to: the one of its cookie, whatever that one's weight is now, or one by weight. */
+function renderDeal(
+  { groups, stickinessSeconds }: Extract<RuleAction, { kind: 'forward' }>,
+  mine: string,
+): string[] {
+  const take = (group: TargetGroup, when: string): string =>
+    `    http-request set-var(txn.group) str(${group.name}) ${mine}${when}`;
+  const total = groups.reduce((sum, { weight }) => sum + weight, 0);
+  let below = 0;
+  const dealt = groups.flatMap(({ group, weight }) => {
+    below += weight;
+    return weight === 0 ? [] : [take(group, ` { var(txn.deal) -m int lt ${below} } !${DEALT}`)];
+  });
+  const isSticky = stickinessSeconds !== undefined;
   return [
-    `    use_backend ${backend} ${mine} { nbsrv(${backend}) gt 0 }`,
-    // All are unhealthy: all are used.
-    `    use_backend ${backend}:open ${mine}`,
+    ...(isSticky ? groups.map(({ group }) => take(group, ` ${hasCookieOf(group)}`)) : []),
+    ...(total === 0
+      ? []
+      : groups.length === 1
+        ? [take(groups[0].group, '')]
+        : [`    http-request set-var(txn.deal) rand(${total}) ${mine}`, ...dealt]),
+    ...(isSticky
+      ? groups.map(
+          ({ group }) =>
+            `    http-request set-var(txn.stay) str(${digestOf(group.name)}) ${mine} ${isDealtTo(group)}`,
+        )
+      : []),
+    ...(isSticky
+      ? [`    http-request set-var(txn.stay_until) date(${stickinessSeconds}) ${mine}`]
+      : []),
+    ...groups
+      .filter(({ group }) => group.targets.length > 0)
+      .map(
+        ({ group }) =>
+          `    http-request set-var(txn.target) str(${group.name}) ${mine} ${isDealtTo(group)}`,
+      ),
+    ...(groups.every(({ group, weight }) => weight > 0 && group.targets.length > 0)
+      ? []
+      : [`    http-request return status 503 hdr server awselb/2.0 ${mine} !${HAS_TARGETS}`]),
   ];
+}
+
+/** @see https://docs.aws.amazon.com/elasticloadbalancing/latest/application/sticky-sessions.html */
+const GROUP_COOKIE = 'AWSALBTG';
+const DEALT = '{ var(txn.group) -m found }';
+const HAS_TARGETS = '{ var(txn.target) -m found }';
+
+function isDealtTo({ name }: TargetGroup): string {
+  return `{ var(txn.group) -m str ${name} }`;
+}
+
+function hasCookieOf({ name }: TargetGroup): string {
+  return `{ req.cook(${GROUP_COOKIE}) -m str ${digestOf(name)} }`;
+}
+
+/** A browser sends the second one from other sites' pages, too. */
+function renderGroupCookies(): string[] {
+  const cookie = (name: string, more: string): string =>
+    `    http-after-response add-header Set-Cookie "${name}=%[var(txn.stay)]; Expires=%[var(txn.stay_until),http_date]; Path=/${more}" if { var(txn.stay) -m found }`;
+  return [cookie(GROUP_COOKIE, ''), cookie(`${GROUP_COOKIE}CORS`, '; SameSite=None; Secure')];
+}
+
+/** HAProxy looks at these when all that a frontend says of a request is said. */
+function renderUses(groups: readonly TargetGroup[], node: LoadBalancerNode): string[] {
+  return groups
+    .filter(({ targets }) => targets.length > 0)
+    .flatMap((group) => {
+      const backend = backendName(node, group);
+      return [
+        `    use_backend ${backend} if ${isDealtTo(group)} { nbsrv(${backend}) gt 0 }`,
+        // All are unhealthy: all are used.
+        `    use_backend ${backend}:open if ${isDealtTo(group)}`,
+      ];
+    });
 }
 
 function renderFixed(action: Extract<RuleAction, { kind: 'fixed' }>): string {
@@ -202,13 +308,22 @@ function pathAcls({ kind, path }: PathCondition): string[] {
 
 function renderBackend(
   { idleTimeoutSeconds }: LoadBalancer,
-  { netns }: LoadBalancerNode,
+  node: LoadBalancerNode,
   group: TargetGroup,
 ): string[] {
-  const { name, targets, healthCheck, algorithm, stickinessSeconds } = group;
+  const { targets, healthCheck, algorithm, stickinessSeconds } = group;
   if (targets.length === 0) return [];
-  const { path, port, intervalSeconds, timeoutSeconds, healthyThreshold, unhealthyThreshold } =
-    healthCheck;
+  const { netns } = node;
+  const backend = backendName(node, group);
+  const {
+    protocol: checkProtocol,
+    path,
+    port,
+    intervalSeconds,
+    timeoutSeconds,
+    healthyThreshold,
+    unhealthyThreshold,
+  } = healthCheck;
   const statuses = healthCheck.successCodes.map(({ from, to }) =>
     from === to ? `${from}` : `${from}-${to}`,
   );
@@ -220,8 +335,8 @@ function renderBackend(
       : ['    cookie AWSALB insert indirect nocache maxlife ' + `${stickinessSeconds}s`]),
   ];
   const tls = group.protocol === 'HTTPS' ? ' ssl verify none' : '';
-  const server = (target: TargetGroup['targets'][number], more: string): string => {
-    const id = `${target.who.replaceAll('/', ':')}:${target.port}`;
+  const server = (target: Target, more: string): string => {
+    const id = serverName(target);
     const cookie = stickinessSeconds === undefined ? '' : ` cookie ${digestOf(id)}`;
     return `    server ${id} ${target.address}:${target.port} namespace ${netns}${tls}${cookie}${more}`;
   };
@@ -232,17 +347,46 @@ function renderBackend(
     `fall ${unhealthyThreshold}`,
     ...(port === undefined ? [] : [`port ${port}`]),
     ...(group.slowStartSeconds === 0 ? [] : [`slowstart ${group.slowStartSeconds}s`]),
+    // Else the checks speak what the requests do, unless they go to a port of their own.
+    checkProtocol === 'HTTPS' ? 'check-ssl verify none' : 'no-check-ssl',
   ].join(' ');
   return [
-    `backend ${netns}:${name}`,
+    `backend ${backend}`,
     ...common,
     `    timeout check ${timeoutSeconds}s`,
     '    option httpchk',
     `    http-check send meth GET uri ${path} ver HTTP/1.1 hdr host %[dst]:%[dst_port] hdr user-agent ELB-HealthChecker/2.0 hdr connection close`,
     `    http-check expect status ${statuses.join(',')}`,
     ...targets.map((target) => server(target, check)),
-    `backend ${netns}:${name}:open`,
+    `backend ${backend}:open`,
     ...common,
     ...targets.map((target) => server(target, '')),
   ];
+}
+
+/** Another address is another target, whoever has it. */
+function serverName({ who, address, port }: Target): string {
+  return `${who.replaceAll('/', ':')}:${address}:${port}`;
+}
+
+function backendName({ netns }: LoadBalancerNode, { name }: TargetGroup): string {
+  return `${netns}:${name}`;
+}
+
+/** What the nodes check, for whoever asks the HAProxy how they are. */
+export function checkedTargets(
+  balancer: LoadBalancer,
+  nodes: readonly LoadBalancerNode[],
+): CheckedTarget[] {
+  return targetGroupsOf(balancer).flatMap((group) =>
+    group.targets.flatMap((target) =>
+      nodes.map((node) => ({
+        node,
+        group: group.name,
+        target,
+        checkPort: group.healthCheck.port,
+        stat: `${backendName(node, group)} ${serverName(target)}`,
+      })),
+    ),
+  );
 }

@@ -42,8 +42,21 @@ export interface PathCondition {
   readonly path: string;
 }
 
+/** One that is full or sick hands nothing on to the others. @see load-balancer-listeners.html "Forward actions" */
+export interface WeightedGroup {
+  readonly group: TargetGroup;
+  /** 0 to 999; with 0 it gets nothing. */
+  readonly weight: number;
+}
+
 export type RuleAction =
-  | { readonly kind: 'forward'; readonly targetGroup: TargetGroup }
+  | {
+      readonly kind: 'forward';
+      /** Each request is dealt to one of them by weight. */
+      readonly groups: readonly [WeightedGroup, ...WeightedGroup[]];
+      /** How long a client stays with its group, by a cookie; undefined where it need not. */
+      readonly stickinessSeconds: number | undefined;
+    }
   | {
       readonly kind: 'fixed';
       readonly status: number;
@@ -77,6 +90,15 @@ export interface Listener {
   readonly rules: readonly ListenerRule[];
 }
 
+/** Where the entries go that say what became of each request (alb-access-log.ts). */
+export interface AccessLog {
+  readonly bucket: string;
+  /** Undefined where the log stands at the top of the bucket. */
+  readonly prefix: string | undefined;
+  /** That of HTTPS listeners. */
+  readonly certificateArn: string | undefined;
+}
+
 export interface LoadBalancer {
   readonly name: string;
   readonly dnsName: string;
@@ -84,6 +106,8 @@ export interface LoadBalancer {
   readonly nodes: readonly LoadBalancerNode[];
   readonly listeners: readonly Listener[];
   readonly idleTimeoutSeconds: number;
+  /** Undefined where requests are not logged. */
+  readonly accessLog: AccessLog | undefined;
   /** Of its HTTPS listeners: one for all of its names. */
   readonly certificate: { readonly path: string; readonly names: readonly string[] } | undefined;
   readonly at: SourceRef;
@@ -125,6 +149,16 @@ export function aliasTarget(balancer: LoadBalancer): AliasTarget {
     dnsName: balancer.dnsName,
     addresses: loadBalancerAddresses(balancer),
   };
+}
+
+/** Each once, in the order of the rules. */
+export function targetGroupsOf({ listeners }: LoadBalancer): TargetGroup[] {
+  const all = listeners.flatMap(({ rules }) =>
+    rules.flatMap(({ action }) =>
+      action.kind === 'forward' ? action.groups.map(({ group }) => group) : [],
+    ),
+  );
+  return [...new Map(all.map((group) => [group.name, group])).values()];
 }
 
 /** The rule that a request meets; undefined where none fits. */

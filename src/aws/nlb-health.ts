@@ -10,10 +10,12 @@
 import { because } from '../base/because.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
-import { haproxyDaemon, kill, restartedDaemon } from '../kernel/daemon.ts';
+import { checkingHaproxyDaemon, stateSettings } from '../kernel/checking-haproxy.ts';
+import { kill, restartedDaemon } from '../kernel/daemon.ts';
 import { changingRecords, type DnsRecord, hostsFile, pidFileOf } from '../kernel/name-server.ts';
 import type { Programs } from '../kernel/server.ts';
 import type { LoadBalancerNode } from './application-load-balancer.ts';
+import type { CheckedTarget } from './target-group.ts';
 import {
   type NetworkLoadBalancer,
   type NlbListener,
@@ -24,7 +26,8 @@ import {
 } from './network-load-balancer.ts';
 
 const HAPROXY = '/run/hoplab/nlb';
-const STATS_SOCKET = `${HAPROXY}.sock`;
+/** Where it says how its servers are. */
+export const NLB_HAPROXY_SOCKET = `${HAPROXY}.sock`;
 const PROGRAM = '/run/hoplab/nlb-targets.pl';
 const CONFIG = '/run/hoplab/nlb-targets.conf';
 const PID = '/run/hoplab/nlb-targets.pid';
@@ -64,7 +67,7 @@ export function planNlbHealth(
   const why = because('network-load-balancer', 'lab');
   return fragment.add(
     why,
-    ...haproxyDaemon(HAPROXY, renderHaproxy(all), { name: 'nlb', sockets, asksOthers: true }),
+    ...checkingHaproxyDaemon(HAPROXY, renderHaproxy(all), { name: 'nlb', sockets, logs: [] }),
     { kind: 'file', path: PROGRAM, content: programs.nlbTargets },
     { kind: 'file', path: CONFIG, content },
     restartedDaemon({
@@ -111,12 +114,16 @@ function renderAnswers({ server, records }: AnswersOf): string {
 }
 
 function renderHaproxy(all: readonly At[]): string {
+  const [forAll, byDefault] = stateSettings(HAPROXY);
   return [
     'global',
     '    maxconn 4000',
-    `    stats socket ${STATS_SOCKET} mode 600 level admin`,
+    ...forAll,
     '    spread-checks 5',
+    // A proxied connection to who was deregistered goes on; an old process must end some day.
+    '    hard-stop-after 3600s',
     'defaults',
+    ...byDefault,
     '    mode tcp',
     '    retries 0',
     ...all.flatMap(renderBackend),
@@ -182,4 +189,22 @@ function renderProxy(at: At): string[] {
         `    server ${serverOf(target)} ${target.address}:${target.port} namespace ${node.netns} send-proxy-v2`,
     ),
   ];
+}
+
+/** What the nodes check, for whoever asks the HAProxy how they are. */
+export function checkedBy(
+  balancer: NetworkLoadBalancer,
+  nodes: readonly LoadBalancerNode[],
+): CheckedTarget[] {
+  return nodes.flatMap((node) =>
+    balancer.listeners.flatMap((listener) =>
+      usableTargets(balancer, node, listener.targetGroup).map((target) => ({
+        node,
+        group: listener.targetGroup.name,
+        target,
+        checkPort: listener.targetGroup.healthCheck.port,
+        stat: `${backendOf({ balancer, node, listener })} ${serverOf(target)}`,
+      })),
+    ),
+  );
 }

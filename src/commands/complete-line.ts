@@ -14,7 +14,8 @@ export interface World {
   }[];
 }
 
-type Kind = 'lab' | 'lab up' | 'thing' | 'thing or gate' | 'probe' | 'shell' | 'nothing';
+type Kind =
+  'lab' | 'lab up' | 'thing' | 'thing or gate' | 'load balancer' | 'probe' | 'shell' | 'nothing';
 
 const EVERYWHERE = ['--json', '--verbose', '--help'];
 
@@ -34,6 +35,7 @@ const GRAMMAR: Readonly<
   shell: { word: 'thing', flags: ['--lab'] },
   capture: { word: 'thing', flags: ['--path', '--write', '--count', '--duration', '--lab'] },
   drops: { word: 'nothing', flags: ['--follow', '--since', '--number', '--lab'] },
+  logs: { word: 'load balancer', flags: ['--follow', '--number', '--lab'] },
   verify: { word: 'nothing', flags: ['--lab'] },
   repair: { word: 'nothing', flags: ['--lab'] },
   plan: { word: 'lab', flags: ['--format', '--node', '--set'] },
@@ -52,7 +54,7 @@ export function flagsOf(verb: string): string[] {
 
 /** How many plain words a verb takes; any number where it is not here. */
 const AT_MOST: Readonly<Record<string, number>> = {
-  ...{ run: 1, up: 1, down: 1, inspect: 1, exec: 1, shell: 1 },
+  ...{ run: 1, up: 1, down: 1, inspect: 1, exec: 1, shell: 1, logs: 1 },
   ...{ plan: 1, validate: 1, graph: 1, completion: 1 },
 };
 
@@ -124,7 +126,18 @@ function wordsOf(kind: Kind, world: World, before: readonly string[]): string[] 
     case 'thing':
       return [...new Set(labs.flatMap(({ things }) => things))];
     case 'thing or gate':
-      return [...new Set(labs.flatMap(({ things, gates }) => [...things, ...gates]))];
+      return [
+        ...new Set(
+          labs.flatMap(({ things, gates }) => [...balancersOf(things), ...things, ...gates]),
+        ),
+      ];
+    case 'load balancer': {
+      const all = labs.flatMap(({ things }) => [
+        ...balancersOf(things),
+        ...things.filter((one) => one.startsWith('alb/')),
+      ]);
+      return [...new Set(all)];
+    }
     case 'probe':
       return [...new Set(labs.flatMap(({ probes }) => probes))];
     case 'shell':
@@ -132,6 +145,11 @@ function wordsOf(kind: Kind, world: World, before: readonly string[]): string[] 
     case 'nothing':
       return [];
   }
+}
+
+/** `alb/web` of its nodes `alb/web/az-1` and so on. */
+function balancersOf(things: readonly string[]): string[] {
+  return things.flatMap((thing) => /^(alb\/.+)\/[^/]+$/.exec(thing)?.[1] ?? []);
 }
 
 /** Words that are neither flags nor their values, the verb or the lab among them. */

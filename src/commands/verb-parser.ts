@@ -69,7 +69,7 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
     )
     .command(
       USAGE.inspect,
-      'what is in a lab, or what a thing, sg/NAME or acl/NAME is',
+      'what is in a lab, or what a thing, alb/NAME, sg/NAME or acl/NAME is',
       thing,
       (args) => {
         found({ verb: 'inspect', thing: args.thing, lab: args.lab });
@@ -268,6 +268,34 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
           number: args.number,
           lab: args.lab,
         });
+      },
+    )
+    .command(
+      USAGE.logs,
+      'what became of the requests to a load balancer: logs alb/web',
+      (y) =>
+        which(y)
+          .positional('thing', {
+            type: 'string',
+            demandOption: true,
+            describe: 'alb/web, or one of its nodes: alb/web/az-1',
+          })
+          .option('follow', {
+            alias: 'f',
+            type: 'boolean',
+            default: false,
+            describe: 'go on with those that come from now on',
+          })
+          .option('number', {
+            alias: 'n',
+            type: 'number',
+            default: 50,
+            requiresArg: true,
+            describe: 'at most so many lines of those that are there',
+          }),
+      (args) => {
+        const { thing: name, follow, number } = args;
+        found({ verb: 'logs', thing: name, follow, number, lab: args.lab });
       },
     )
     .command(USAGE.verify, 'hold the kernel as it stands against the plan', which, (args) => {

@@ -38,6 +38,7 @@ export type Verb =
     }
   | CaptureVerb
   | DropsVerb
+  | LogsVerb
   | {
       readonly verb: 'plan';
       readonly lab: string;
@@ -95,6 +96,17 @@ export interface DropsVerb {
   readonly lab: string | undefined;
 }
 
+export interface LogsVerb {
+  readonly verb: 'logs';
+  /** `alb/web`, or a node of it. */
+  readonly thing: string;
+  /** Goes on with what comes from now on. */
+  readonly follow: boolean;
+  /** How many lines at most, of those that are there. */
+  readonly number: number;
+  readonly lab: string | undefined;
+}
+
 export const PLAN_FORMATS = ['text', 'sh', 'iptables', 'json'] as const;
 export type PlanFormat = (typeof PLAN_FORMATS)[number];
 
@@ -118,6 +130,7 @@ export const USAGE = {
   shell: 'shell [thing]',
   capture: 'capture [places..]',
   drops: 'drops',
+  logs: 'logs <thing>',
   verify: 'verify',
   repair: 'repair',
   plan: 'plan <lab>',

@@ -6,12 +6,13 @@
  * value that it can't take stops it from building the load balancer, with an event on the Ingress; here that is an error.
  *
  * @fidelity same - names, forms, defaults; simplified - IPv4 alone; what is about certificates' contents, authentication,
- *   firewalls, logs and network load balancers in front is known and has no effect
+ *   firewalls, other logs and network load balancers in front is known and has no effect
  * @see https://kubernetes-sigs.github.io/aws-load-balancer-controller/latest/guide/ingress/annotations/
  * @see aws-load-balancer-controller pkg/annotations/constants.go, pkg/ingress/model_build_listener.go,
  *   model_build_load_balancer.go, group_loader.go
  */
 
+import type { AccessLog } from '../aws/application-load-balancer.ts';
 import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
 import { type Cidr, cidr, parseCidr } from '../base/ip.ts';
 import type { IngressSpec } from '../k8s/ingress.ts';
@@ -55,6 +56,7 @@ export interface AlbSettings {
   /** The HTTPS port that every HTTP listener redirects to. */
   readonly sslRedirect: number | undefined;
   readonly idleTimeoutSeconds: number;
+  readonly accessLog: AccessLog | undefined;
   /** load-balancer-attributes as they are written, the idle timeout too. */
   readonly attributes: ReadonlyMap<string, string>;
   /** For `targetSettings`, with what the Service says. */
@@ -83,13 +85,32 @@ const EVERYBODY = [cidr('0.0.0.0/0')];
 
 const LOAD_BALANCER_ATTRIBUTES: ReadonlyMap<string, PairForm> = new Map([
   [IDLE_TIMEOUT, between(1, IDLE_SECONDS.most)],
+  ['access_logs.s3.enabled', oneOf(['true', 'false'])],
+  // @see https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+  [
+    'access_logs.s3.bucket',
+    {
+      isRight: (value) => /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(value),
+      expected: 'a name that a bucket can have',
+      hint: 'lower-case letters, digits, "-" and ".", from 3 to 63, with a letter or digit at both ends',
+    },
+  ],
+  [
+    'access_logs.s3.prefix',
+    {
+      isRight: (value) =>
+        /^[\w.-]+(\/[\w.-]+)*$/.test(value) && !/AWSLogs|(^|\/)\.\.?(\/|$)/.test(value),
+      expected: 'a prefix that a log can have',
+      hint: 'names of letters, digits, "-", "_" and "." between slashes, without "AWSLogs"',
+    },
+  ],
   // These move no packet.
   ...[
-    ...['access_logs.s3.bucket', 'access_logs.s3.prefix', 'connection_logs.s3.bucket'],
-    ...['connection_logs.s3.prefix', 'health_check_logs.s3.bucket', 'health_check_logs.s3.prefix'],
+    ...['connection_logs.s3.bucket', 'connection_logs.s3.prefix'],
+    ...['health_check_logs.s3.bucket', 'health_check_logs.s3.prefix'],
   ].map((name): [string, PairForm] => [name, ANYTHING]),
   ...[
-    ...['access_logs.s3.enabled', 'connection_logs.s3.enabled', 'health_check_logs.s3.enabled'],
+    ...['connection_logs.s3.enabled', 'health_check_logs.s3.enabled'],
     ...['deletion_protection.enabled', 'zonal_shift.config.enabled'],
     ...['ipv6.deny_all_igw_traffic', 'waf.fail_open.enabled'],
   ].map((name): [string, PairForm] => [name, oneOf(['true', 'false'])]),
@@ -156,6 +177,7 @@ export function readAlbSettings(ingress: IngressSpec, diagnostics: Diagnostics):
     ...readListeners(annotations),
     sslRedirect: annotations.integer('ssl-redirect', 1, 65_535),
     idleTimeoutSeconds: Number(attributes.get(IDLE_TIMEOUT) ?? IDLE_SECONDS.usual),
+    accessLog: readAccessLog(attributes, annotations),
     attributes,
     target,
     actions: named(annotations, 'actions.', readAction),
@@ -167,6 +189,25 @@ export function readAlbSettings(ingress: IngressSpec, diagnostics: Diagnostics):
   checkBackends(ingress, annotations, diagnostics);
   checkRules(ingress, settings, annotations, diagnostics);
   return settings;
+}
+
+/** Reports `wrong-annotation`. */
+function readAccessLog(
+  attributes: ReadonlyMap<string, string>,
+  annotations: AlbAnnotations,
+): AccessLog | undefined {
+  if (attributes.get('access_logs.s3.enabled') !== 'true') return undefined;
+  const bucket = attributes.get('access_logs.s3.bucket');
+  if (bucket === undefined) {
+    annotations.wrong(
+      'load-balancer-attributes',
+      'access_logs.s3.enabled is true, and no bucket is named for the log',
+      'add access_logs.s3.bucket=NAME',
+    );
+    return undefined;
+  }
+  const [certificateArn] = splitList(annotations.text('certificate-arn') ?? '');
+  return { bucket, prefix: attributes.get('access_logs.s3.prefix'), certificateArn };
 }
 
 /** Undefined where nothing is written there. Reports `wrong-annotation`, `unknown-alb-annotation`, `alb-without-effect`. */

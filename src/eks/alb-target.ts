@@ -37,7 +37,6 @@ export interface AlbTargetSettings {
 export type AlbProtocol = (typeof PROTOCOLS)[number];
 
 interface AlbHealthCheck extends Omit<HealthCheck, 'port'> {
-  readonly protocol: AlbProtocol;
   /** A number, or a name that the Service gives to a port; undefined for the port that gets the requests. */
   readonly port: number | string | undefined;
 }

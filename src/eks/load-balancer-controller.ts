@@ -7,7 +7,7 @@
  *
  * @fidelity same - defaults, names, order of rules (Exact, then the longest Prefix, then ImplementationSpecific), subnets by
  *   their routes (as where none bears a role tag), fixed 404 and 503; simplified - the nodes' group lets it in on all TCP
- *   ports; Ingresses are made true before the lab is up, not while it is; weights are not built
+ *   ports; Ingresses are made true before the lab is up, not while it is
  * @see https://kubernetes-sigs.github.io/aws-load-balancer-controller/ guide/ingress, deploy/subnet_discovery
  * @see aws-load-balancer-controller@225f4456 pkg/ingress/model_build_listener_rules.go
  */
@@ -24,7 +24,7 @@ import { resolveGroupsOfEni, type SecurityGroupSpec } from '../aws/security-grou
 import type { RuleCondition } from '../aws/rule-condition.ts';
 import type { AddressSources } from '../aws/subnet.ts';
 import type { Target, TargetGroup } from '../aws/target-group.ts';
-import { type Diagnostics, suggest } from '../base/diagnostic.ts';
+import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
 import { sha256Hex } from '../base/hash.ts';
 import { netnsName } from '../base/names.ts';
 import type { Service, ServicePort } from '../k8s/cluster-services.ts';
@@ -210,6 +210,7 @@ export function resolveBalancer(
           : numbered,
     })),
     idleTimeoutSeconds: settings.idleTimeoutSeconds,
+    accessLog: settings.accessLog,
     // What stands for the certificate of ACM that an Ingress names: one of the cluster's authority.
     certificate: [...ports.values()].some(({ protocol }) => protocol === 'HTTPS')
       ? { path: certificatePath(plan), names: names.map((one) => `DNS:${one}`) }
@@ -290,12 +291,13 @@ function conditionsOf(
 
 /** Reports `ingress-backend`. */
 function actionOf(
-  { ingress, settings }: AlbIngress,
+  member: AlbIngress,
   servicesSay: BalancerPlan['servicesSay'],
   backend: IngressBackend,
   needs: BalancerNeeds,
   diagnostics: Diagnostics,
 ): RuleAction {
+  const { settings } = member;
   if (backend.port === USE_ANNOTATION) {
     const action = settings.actions.get(backend.service);
     if (action?.type === 'fixed-response') {
@@ -309,53 +311,76 @@ function actionOf(
       const location = `${scheme}://${host}${isUsual ? '' : `:${port}`}${path}${query === '' ? '' : `?${query}`}`;
       return { kind: 'redirect', status, location };
     }
-    if (action !== undefined) {
-      diagnostics.error(
-        'alb-action',
-        settings.at(`actions.${backend.service}`),
-        `the action "${backend.service}" of Ingress "${ingress.name}" forwards to target groups by weight, which Hoplab does not build`,
-        'name one Service and its port in the rule',
-      );
-    }
-    return missing();
+    if (action === undefined) return missing();
+    const at = settings.at(`actions.${backend.service}`) ?? backend.where.at();
+    const groups = action.targetGroups.flatMap(({ service, port, weight }) => {
+      const group = targetGroupFor(member, servicesSay, { service, port, at }, needs, diagnostics);
+      return group === undefined ? [] : [{ group, weight }];
+    });
+    const [first, ...others] = groups;
+    if (first === undefined) return missing();
+    return {
+      kind: 'forward',
+      groups: [first, ...others],
+      stickinessSeconds: action.stickinessSeconds,
+    };
   }
+  const { service, port, where } = backend;
+  const asked = { service, port, at: where.at() };
+  const group = targetGroupFor(member, servicesSay, asked, needs, diagnostics);
+  return group === undefined
+    ? missing()
+    : { kind: 'forward', groups: [{ group, weight: 1 }], stickinessSeconds: undefined };
+}
+
+/** Undefined for a Service or a port that is not there. Reports `ingress-backend`. */
+function targetGroupFor(
+  { ingress, settings }: AlbIngress,
+  servicesSay: BalancerPlan['servicesSay'],
+  asked: {
+    readonly service: string;
+    readonly port: number | string;
+    readonly at: SourceRef;
+  },
+  needs: BalancerNeeds,
+  diagnostics: Diagnostics,
+): TargetGroup | undefined {
   const service = needs.services.find(
-    (one) => one.namespace === ingress.namespace && one.name === backend.service,
+    (one) => one.namespace === ingress.namespace && one.name === asked.service,
   );
   if (service === undefined) {
     const here = needs.services.filter((one) => one.namespace === ingress.namespace);
     diagnostics.error(
       'ingress-backend',
-      backend.where.at(),
-      `Ingress "${ingress.name}" sends to Service "${backend.service}", which namespace "${ingress.namespace}" has not`,
+      asked.at,
+      `Ingress "${ingress.name}" sends to Service "${asked.service}", which namespace "${ingress.namespace}" has not`,
       suggest(
-        backend.service,
+        asked.service,
         here.map(({ name }) => name),
       ),
     );
-    return missing();
+    return undefined;
   }
-  const port = service.ports.find((one) => one.port === backend.port || one.name === backend.port);
+  const port = service.ports.find((one) => one.port === asked.port || one.name === asked.port);
   if (port === undefined) {
     diagnostics.error(
       'ingress-backend',
-      backend.where.at(),
-      `Ingress "${ingress.name}" sends to port ${backend.port} of Service "${service.name}", which has ${service.ports.map((one) => one.name || String(one.port)).join(', ')}`,
+      asked.at,
+      `Ingress "${ingress.name}" sends to port ${asked.port} of Service "${service.name}", which has ${service.ports.map((one) => one.name || String(one.port)).join(', ')}`,
       'take one of them',
     );
-    return missing();
+    return undefined;
   }
   const said = servicesSay.get(`${service.namespace}/${service.name}`);
   const target = targetSettings(settings.target, said);
-  const group = targetGroupOf(service, port, target, needs, () => {
+  return targetGroupOf(service, port, target, needs, () => {
     diagnostics.error(
       'ingress-backend',
-      backend.where.at(),
+      asked.at,
       `Service "${service.name}" has no node port, and target type instance (the default) goes to one`,
       'make it "type: NodePort", or set alb.ingress.kubernetes.io/target-type: ip',
     );
   });
-  return { kind: 'forward', targetGroup: group };
 }
 
 /** What the controller does with a backend that is not there. */
@@ -400,6 +425,7 @@ function targetGroupOf(
     algorithm: settings.algorithm,
     stickinessSeconds: settings.stickinessSeconds,
     slowStartSeconds: settings.slowStartSeconds,
+    deregistrationDelaySeconds: settings.deregistrationDelaySeconds,
     targets,
   };
 }

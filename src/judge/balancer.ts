@@ -32,6 +32,8 @@ export function chooseTargets(
   reference: string,
   request: RuleRequest & { readonly port: number },
   isWell: (target: Target, check: HealthCheck) => boolean,
+  /** Which of so many that are as likely as each other, as far as it matters. */
+  pick: (of: number) => number,
 ): Choice | undefined {
   const listener = balancer.listeners.find(({ port }) => port === request.port);
   if (listener === undefined) return undefined;
@@ -58,7 +60,12 @@ export function chooseTargets(
         at,
       };
     case 'forward': {
-      const { targetGroup: group } = action;
+      const dealt = action.groups.filter(({ weight }) => weight > 0);
+      const group = dealt[pick(dealt.length)]?.group;
+      if (group === undefined) {
+        const because = `all target groups of a rule of ${reference} have weight 0`;
+        return { kind: 'answer', status: 503, because, at };
+      }
       const well = group.targets.filter((target) => isWell(target, group.healthCheck));
       const [first, ...others] = well.length > 0 ? well : group.targets;
       if (first === undefined) {

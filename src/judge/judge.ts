@@ -11,7 +11,7 @@
 
 import type { PortRange } from '../aws/ip-permission.ts';
 import type { NlbHealthCheck, NlbTarget } from '../aws/network-load-balancer.ts';
-import { type HealthCheck, isSuccess, type Target } from '../aws/target-group.ts';
+import { type HealthCheck, isSuccess, type Target, type TargetGroup } from '../aws/target-group.ts';
 import type { SourceRef } from '../base/diagnostic.ts';
 import type { Ipv4 } from '../base/ip.ts';
 import { type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
@@ -374,7 +374,11 @@ function throughBalancer(
     );
   const isWell = (target: Target, check: HealthCheck): boolean => {
     const seen = ask(target, check.port ?? target.port, new Picks([]));
-    return seen.verdict === 'allowed' && isSuccess(check, seen.status ?? 200);
+    return (
+      seen.verdict === 'allowed' &&
+      isSpoken(cloud, target, check.protocol) &&
+      isSuccess(check, seen.status ?? 200)
+    );
   };
   const [bare = '/', ...query] = path.split('?');
   const headers = headersOf(question.url?.headers);
@@ -387,7 +391,7 @@ function throughBalancer(
     headers,
     source: first.sourceSeen ?? known(question.from.address, question.from.reference),
   };
-  const choice = chooseTargets(balancer, reference, request, isWell);
+  const choice = chooseTargets(balancer, reference, request, isWell, (of) => picks.next(of));
   if (choice === undefined) return first;
   const { because, at } = choice;
   if (choice.kind === 'answer') {
@@ -409,6 +413,11 @@ function throughBalancer(
   const notOpened = { path: first.path, answeredBy: reference, sourceSeen: first.sourceSeen };
   switch (second.verdict) {
     case 'allowed':
+      if (!isSpoken(cloud, target, choice.group.protocol)) {
+        const spoken = `${target.who} does not speak ${choice.group.protocol}`;
+        const wrong = { because: `${because}; ${spoken}`, by: target.who, answeredBy: reference };
+        return { ...joined, ...wrong, status: 502 };
+      }
       return {
         ...joined,
         ...(second.status === undefined ? {} : { status: second.status }),
@@ -428,6 +437,13 @@ function throughBalancer(
         : { ...joined, ...more, verdict: 'timeout', code: second.code };
     }
   }
+}
+
+/** TLS is spoken by the control plane alone; pods answer in plain HTTP. */
+function isSpoken(cloud: Cloud, { address }: Target, protocol: TargetGroup['protocol']): boolean {
+  const servers = cloud.cluster?.controlPlane.servers ?? [];
+  const isTls = servers.some(({ interfaces: [eni] }) => eni.addresses[0].address === address);
+  return isTls === (protocol === 'HTTPS');
 }
 
 /** Whichever version of curl asks. */

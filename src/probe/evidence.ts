@@ -1,5 +1,6 @@
 /** What the captures say of a probe: the things that its request passed, and the source that the receiver was shown. */
 
+import { targetGroupsOf } from '../aws/application-load-balancer.ts';
 import { internetLink, UPLINK } from '../aws/internet-gateway.ts';
 import { portName } from '../aws/network-interface.ts';
 import type { Ipv4 } from '../base/ip.ts';
@@ -222,11 +223,7 @@ function isForBalancer(cloud: Cloud, { destinations }: Ask['request']): boolean 
 /** Targets that are nodes lead to pods on any of them. */
 function targetsOf(cloud: Cloud): Target[] {
   const groups: { readonly targets: readonly Target[] }[] = [
-    ...cloud.loadBalancers.flatMap(({ listeners }) =>
-      listeners.flatMap(({ rules }) =>
-        rules.flatMap(({ action }) => (action.kind === 'forward' ? [action.targetGroup] : [])),
-      ),
-    ),
+    ...cloud.loadBalancers.flatMap(targetGroupsOf),
     ...cloud.networkLoadBalancers.flatMap(({ listeners }) =>
       listeners.map(({ targetGroup }) => targetGroup),
     ),

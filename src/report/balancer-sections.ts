@@ -31,11 +31,7 @@ export function balancerSections({
         }),
       ),
     },
-    {
-      title: 'listener rules',
-      headers: ['LISTENER', 'RULE', 'HOST', 'PATH', 'ACTION', 'TARGETS', 'WRITTEN'],
-      rows: loadBalancers.flatMap(rowsOf),
-    },
+    ruleSection(loadBalancers),
     {
       title: 'listeners of network load balancers',
       headers: ['LISTENER', 'SERVICE', 'TARGET GROUP', 'SOURCE SEEN', 'CROSS-ZONE', 'TARGETS'],
@@ -66,6 +62,14 @@ function namesOf(
   return [...new Set([dnsName, ...aliases])].join(', ');
 }
 
+export function ruleSection(balancers: readonly LoadBalancer[]): Section {
+  return {
+    title: 'listener rules',
+    headers: ['LISTENER', 'RULE', 'HOST', 'PATH', 'ACTION', 'TARGETS', 'WRITTEN'],
+    rows: balancers.flatMap(rowsOf),
+  };
+}
+
 function rowsOf({ name, listeners }: LoadBalancer): Section['rows'][number][] {
   return listeners.flatMap(({ port, rules }) =>
     rules.map((rule) => [
@@ -82,8 +86,15 @@ function rowsOf({ name, listeners }: LoadBalancer): Section['rows'][number][] {
 function actionOf({ action }: ListenerRule): [what: string, targets: string] {
   switch (action.kind) {
     case 'forward': {
-      const { name, targets } = action.targetGroup;
-      return [`to ${name}`, targets.map(({ who, port }) => `${who}:${port}`).join(', ') || 'none'];
+      const { groups } = action;
+      const total = groups.reduce((sum, { weight }) => sum + weight, 0);
+      const names = groups.map(({ group, weight }) =>
+        groups.length === 1 ? group.name : `${group.name} (${weight} of ${total})`,
+      );
+      const targets = groups.flatMap(({ group }) =>
+        group.targets.map(({ who, port }) => `${who}:${port}`),
+      );
+      return [`to ${names.join(', ')}`, targets.join(', ') || 'none'];
     }
     case 'fixed':
       return [`answers ${action.status}`, ''];

@@ -101,7 +101,7 @@ t.test('conditions look at a header, the method, the query and the source', asyn
 
 t.test('a matcher is a list of statuses and ranges', async (t) => {
   const check = (...successCodes: HealthCheck['successCodes']): HealthCheck => ({
-    ...{ path: '/', port: undefined, intervalSeconds: 5, timeoutSeconds: 2 },
+    ...{ protocol: 'HTTP', path: '/', port: undefined, intervalSeconds: 5, timeoutSeconds: 2 },
     ...{ healthyThreshold: 2, unhealthyThreshold: 2, successCodes },
   });
   const one = { from: 200, to: 200 };

@@ -101,6 +101,7 @@ t.test("without annotations there are the controller's defaults", async (t) => {
     certificates: [],
     sslRedirect: undefined,
     idleTimeoutSeconds: 60,
+    accessLog: undefined,
     attributes: new Map(),
     actions: new Map(),
     conditions: new Map(),
@@ -145,7 +146,8 @@ t.test('what a load balancer is like is read, with where it is written', async (
     'listen-ports': '[{"HTTP": 80, "HTTPS": 8443}, {"HTTP": 8080}]',
     'certificate-arn': 'arn:aws:acm:us-east-1:111122223333:certificate/a',
     'ssl-redirect': '443',
-    'load-balancer-attributes': 'idle_timeout.timeout_seconds=30, access_logs.s3.enabled=true',
+    'load-balancer-attributes':
+      'idle_timeout.timeout_seconds=30, access_logs.s3.enabled=true,access_logs.s3.bucket=logs',
     tags: 'team=a',
   });
   t.match(found, {
@@ -164,12 +166,18 @@ t.test('what a load balancer is like is read, with where it is written', async (
     certificates: ['arn:aws:acm:us-east-1:111122223333:certificate/a'],
     sslRedirect: 443,
     idleTimeoutSeconds: 30,
+    accessLog: {
+      bucket: 'logs',
+      prefix: undefined,
+      certificateArn: 'arn:aws:acm:us-east-1:111122223333:certificate/a',
+    },
   });
   t.strictSame(
     [...found.attributes],
     [
       ['idle_timeout.timeout_seconds', '30'],
       ['access_logs.s3.enabled', 'true'],
+      ['access_logs.s3.bucket', 'logs'],
     ],
   );
   t.strictSame(found.at('scheme'), { file: 'm.yaml', line: 7, column: 39 });

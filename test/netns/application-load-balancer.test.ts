@@ -2,8 +2,14 @@
 
 import t from 'tap';
 
+import { filesOf } from '../../src/commands/logs.ts';
+import { askForTargets } from '../../src/commands/target-health.ts';
+import { parseAccessLogEntry } from '../../src/observe/access-log.ts';
+import { parseHaproxyStat } from '../../src/observe/haproxy-stat.ts';
+import { describeBalancer, findBalancer } from '../../src/report/balancer.ts';
 import { renderDrift } from '../../src/report/drift.ts';
-import { edit, withLab } from '../support/with-lab.ts';
+import { renderThing, type ThingDescription, thingAsJson } from '../../src/report/thing.ts';
+import { edit, type TestLab, withLab } from '../support/with-lab.ts';
 
 t.jobs = 2;
 
@@ -178,12 +184,14 @@ t.test('ALB-01 the target sees the load balancer, and the client in a header', a
       'what the client says of itself stays in front',
     );
     t.equal(forged['host'], 'app.example');
+    // Other load balancers check the pod, too.
+    const until = new RegExp(`(${own.join('|')}).* > 10\\.0\\.3\\.50\\.8080: Flags \\[S\\]`);
     const seen = await lab.capture(
       'node/node-1',
-      { link: 'eth0', filter: 'tcp port 8080 and dst 10.0.3.50', until: /Flags \[S\]/ },
+      { link: 'eth0', filter: 'tcp port 8080 and dst 10.0.3.50', until },
       () => ask(''),
     );
-    t.match(seen, new RegExp(`(${own.join('|')}).* > 10\\.0\\.3\\.50\\.8080: Flags \\[S\\]`));
+    t.match(seen, until);
     t.equal(
       (
         await lab.in(
@@ -218,6 +226,299 @@ t.test('ALB-06 a target that nobody lets through: 504 after ten seconds', async 
     const [status = '', seconds = ''] = said.split(' ');
     t.equal(status, '504');
     t.ok(Number(seconds) >= 9.5, seconds);
+  });
+});
+
+const WEIGHTS = [
+  ...['blue', 'green', 'never'].flatMap((name) => [pod(name, name), service(name)]),
+  ...['deal', 'stay'].map((name) =>
+    ingress(
+      name,
+      `    alb.ingress.kubernetes.io/target-type: ip
+    alb.ingress.kubernetes.io/actions.both: >-
+      {"type": "forward", "forwardConfig": {
+        "targetGroups": [
+          {"serviceName": "blue", "servicePort": 80, "weight": 10},
+          {"serviceName": "green", "servicePort": "80", "weight": 20},
+          {"serviceName": "never", "servicePort": 80, "weight": 0}],
+        "targetGroupStickinessConfig": {"enabled": ${String(name === 'stay')}, "durationSeconds": 600}}}`,
+      [],
+      `${name}.example`,
+    ).replace(
+      'paths:\n',
+      'paths:\n          - { path: /, pathType: Prefix, backend: { service: { name: both, port: { name: use-annotation } } } }\n',
+    ),
+  ),
+].join('');
+
+t.test('ALB-02 weights deal requests to target groups, a cookie keeps a client', async (t) => {
+  const asked = `${LAB.replace(/ {2}pins:[^]*(?=internet:)/, '')}
+probes:
+  weights: { from: instance/bastion, http: "http://deal.example/", samples: 20, expect: { status: 200 } }
+`;
+  await withLab(t, { lab: asked, manifests: WEIGHTS }, async (lab) => {
+    t.equal(await lab.failedProbes(), '');
+    const answers = async (line: string): Promise<string[]> =>
+      (await lab.out('internet/user', line))
+        .split('\n')
+        .map((text) => (JSON.parse(text) as { pod: string }).pod);
+    // With a chance of 1/3 the number is 100 with a standard deviation of 8.2; five of them are one failure in a million.
+    const dealt = await answers("curl -s -m 10 'http://deal.example/?[1-300]'");
+    t.equal(dealt.length, 300);
+    const blue = dealt.filter((name) => name === 'blue').length;
+    t.ok(blue > 59 && blue < 141, `blue has ${blue} of 300`);
+    t.notOk(dealt.includes('never'));
+    const head = await lab.out('internet/user', 'curl -si -m 2 http://stay.example/');
+    t.match(head, /set-cookie: AWSALBTG=\w+; Expires=\w{3}, .* GMT; Path=\/\r?\n/i);
+    t.match(head, /set-cookie: AWSALBTGCORS=\w+; .*; SameSite=None; Secure\r?\n/i);
+    const jar = '-c /run/hoplab/jar -b /run/hoplab/jar';
+    const stayed = await answers(`curl -s -m 5 ${jar} 'http://stay.example/?[1-30]'`);
+    t.equal(new Set(stayed).size, 1);
+    t.equal(new Set(await answers("curl -s -m 5 'http://stay.example/?[1-60]'")).size, 2);
+    t.notMatch(await lab.out('internet/user', 'curl -si -m 2 http://deal.example/'), /set-cookie/i);
+    // Whoever has its cookie stays with a group that has no targets left.
+    await lab.change(asked, edit(WEIGHTS, `labels: { app: ${stayed[0] ?? ''} }`, 'labels: {}'));
+    const line = "curl -s -o /dev/null -m 2 -w '%{http_code}' http://stay.example/";
+    t.equal(await lab.out('internet/user', `${line} ${jar}`), '503');
+  });
+});
+
+const STAT = 'echo "show stat" | socat -t 5 - UNIX-CONNECT:/run/hoplab/alb.sock';
+
+/** What the load balancers know of their servers, a line each, without the address behind the name. */
+async function servers(lab: TestLab): Promise<string[]> {
+  const { stdout } = await lab.sh(STAT);
+  return parseHaproxyStat(stdout).map(
+    ({ backend, server, isUp, check, requests }) =>
+      `${backend} ${server.split(':').slice(0, 2).join('/')} ${isUp ? 'up' : 'down'} ${check?.status ?? '-'} ${requests}`,
+  );
+}
+
+/** The same when each has been checked: on a busy machine that may be after `up`. */
+async function checkedServers(lab: TestLab): Promise<string[]> {
+  return lab.poll(
+    () => servers(lab),
+    (all) => !all.some((one) => one.includes(' INI ')),
+  );
+}
+
+async function ask(lab: TestLab, name: string): Promise<ThingDescription> {
+  const { cloud } = lab.lab;
+  const balancer = findBalancer(cloud, name);
+  if (balancer === undefined) throw new Error(`${name} is not in the lab`);
+  const reports = await askForTargets(cloud, balancer, balancer.nodes, await lab.sandbox());
+  return describeBalancer(balancer, cloud.hostedZones, reports);
+}
+
+/** A line a target and node. */
+async function targets(lab: TestLab, name: string): Promise<string[]> {
+  const { targets: rows } = thingAsJson(await ask(lab, name)) as {
+    targets: Record<string, string>[];
+  };
+  return rows.map(({ group, target, node, state, reason }) =>
+    [group, target, node, state, reason].join(' ').trimEnd(),
+  );
+}
+
+t.test('inspect says how targets are now, in the words of AWS', async (t) => {
+  await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+    await checkedServers(lab);
+    t.strictSame((await targets(lab, 'alb/front')).filter((one) => one.includes('az-2')).sort(), [
+      'default-api-80-ip pod/api alb/front/az-2 healthy',
+      'default-broken-80-ip pod/broken alb/front/az-2 unhealthy Target.FailedHealthChecks',
+      'default-sick-80-ip pod/sick alb/front/az-2 unhealthy Target.ResponseCodeMismatch',
+      'default-web-80-ip pod/web-1 alb/front/az-2 healthy',
+      'default-web-80-ip pod/web-2 alb/front/az-2 healthy',
+    ]);
+    const text = renderThing(await ask(lab, 'front'));
+    t.match(text, /Health checks failed with these codes: \[500\] +500 Internal Server Error/);
+    t.equal((await targets(lab, 'front')).length, 10, 'every node has its say');
+  });
+});
+
+t.test('ALB-12 who leaves gets nothing new, and what is in flight may end in time', async (t) => {
+  const two = (seconds: number): string =>
+    [
+      pod('slow', 'slow', 'hoplab.io/delay: 3s'),
+      pod('quick', 'quick'),
+      service('slow'),
+      service('quick'),
+      ingress(
+        'front',
+        `    alb.ingress.kubernetes.io/target-type: ip
+    alb.ingress.kubernetes.io/target-group-attributes: deregistration_delay.timeout_seconds=${seconds}`,
+        ['/slow Exact slow', '/quick Exact quick'],
+        'app.example',
+      ),
+    ].join('');
+  const unpinned = LAB.replace(/ {2}pins:[^]*(?=internet:)/, '');
+  const ask = "curl -s -o /dev/null -m 20 -w '%{http_code}' http://app.example/slow";
+  for (const [seconds, status] of [
+    [30, '200'],
+    [1, '502'],
+  ] as const) {
+    await withLab(t, { lab: unpinned, manifests: two(seconds) }, async (lab) => {
+      const inFlight = lab.out('internet/user', ask);
+      await lab.poll(
+        () => servers(lab),
+        (all) => all.some((one) => one.includes('slow') && one.endsWith(' 1')),
+      );
+      await lab.change(unpinned, edit(two(seconds), 'labels: { app: slow }', 'labels: {}'));
+      t.equal(await lab.out('internet/user', ask), '503', 'nothing new');
+      if (status === '200') {
+        const left = (await targets(lab, 'alb/front')).filter((one) => one.includes('slow'));
+        t.match(left, [/^ pod\/slow alb\/front\/az-\d draining Target.DeregistrationInProgress$/]);
+      }
+      t.equal(await inFlight, status);
+    });
+  }
+});
+
+t.test('ALB-09 what is known of targets outlives a change', async (t) => {
+  await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+    const before = await checkedServers(lab);
+    // How a reset shows depends on when it comes.
+    const known = before.filter((one) => !one.includes(':open') && !one.includes('pod/broken'));
+    t.ok(known.includes('alb-front-az-1:default-web-80-ip pod/web-1 up L7OK 0'));
+    t.ok(known.includes('alb-front-az-1:default-sick-80-ip pod/sick down L7STS 0'));
+    // Nobody answers the new one's checks: where others are well, it gets no requests.
+    const more = MANIFESTS + pod('web-3', 'web', 'hoplab.io/fails: "true"');
+    await lab.change(LAB, more);
+    const after = await servers(lab);
+    t.strictSame(
+      after.filter((one) => known.includes(one)),
+      known,
+    );
+    t.match(
+      after.find((one) => one.startsWith('alb-front-az-2:default-web-80-ip pod/web-3')),
+      / down (INI|L7RSP|L4CON|SOCKERR)/,
+    );
+    const line = "curl -s -m 5 -o /dev/null -w '%{http_code}\\n' 'http://app.example/?[1-30]'";
+    const statuses = (await lab.out('internet/user', line)).split('\n');
+    t.strictSame([statuses.length, ...new Set(statuses)], [30, '200']);
+    t.equal(renderDrift((await lab.verify()).drift, true), '');
+  });
+});
+
+t.test('ALB-09 checks may speak another protocol than the requests', async (t) => {
+  const checked = edit(
+    MANIFESTS,
+    'alb.ingress.kubernetes.io/target-type: ip',
+    'alb.ingress.kubernetes.io/target-type: ip\n    alb.ingress.kubernetes.io/healthcheck-protocol: HTTPS',
+  );
+  await withLab(t, { lab: LAB + PROBES, manifests: checked }, async (lab) => {
+    const all = await checkedServers(lab);
+    t.match(
+      all.find((one) => one.startsWith('alb-front-az-1:default-web-80-ip pod/web-1')),
+      / down L6/,
+      'the pods speak no TLS',
+    );
+    t.match(
+      all.find((one) => one.startsWith('alb-beta-az-1:default-web-80-ip pod/web-1')),
+      / up L7OK/,
+      'another load balancer asks in plain HTTP',
+    );
+    t.equal(await lab.failedProbes(), '', 'all are unhealthy, and all are used');
+  });
+});
+
+t.test('the access log says what became of each request', async (t) => {
+  const logged = edit(
+    MANIFESTS + pod('late', 'late', 'hoplab.io/delay: 30s') + service('late'),
+    'alb.ingress.kubernetes.io/target-type: ip',
+    `alb.ingress.kubernetes.io/target-type: ip
+    alb.ingress.kubernetes.io/load-balancer-attributes: access_logs.s3.enabled=true,access_logs.s3.bucket=logs,access_logs.s3.prefix=a/b
+    alb.ingress.kubernetes.io/certificate-arn: arn:aws:acm:us-east-1:123456789012:certificate/web
+    alb.ingress.kubernetes.io/listen-ports: '[{"HTTP": 80}, {"HTTPS": 443}]'`,
+  );
+  const late = edit(
+    logged,
+    '          - { path: /sick,',
+    '          - { path: /late, pathType: Exact, backend: { service: { name: late, port: { number: 80 } } } }\n          - { path: /sick,',
+  );
+  await withLab(t, { lab: LAB, manifests: late }, async (lab) => {
+    const balancer = lab.lab.cloud.loadBalancers.find(({ name }) => name === 'front');
+    const [first] = balancer?.nodes ?? [];
+    const address = first?.eni.addresses[0].elastic ?? '';
+    const at = `--resolve app.example:80:${address} --resolve app.example:443:${address}`;
+    const ask = (words: string): Promise<unknown> =>
+      lab.in('internet/user', `curl -s -k -o /dev/null ${at} ${words}`);
+    await ask("'http://app.example/foo?a=b' -A 'a \"b\"'");
+    await ask('http://app.example/nothing -H "Host: other"');
+    await ask('http://app.example/empty');
+    await ask('http://app.example/broken');
+    await ask('https://app.example/');
+    await ask('-m 1 http://app.example/late');
+    const [file] = filesOf(lab.lab.cloud, 'alb/front/az-1');
+    t.match(
+      file,
+      /\/logs\/a\/b\/AWSLogs\/123456789012\/elasticloadbalancing\/us-east-1\/.*_203\.0\.113\.\d+\.log$/,
+    );
+    const lines = await lab.poll(
+      async () => (await lab.sh(`cat ${file}`)).stdout.trim().split('\n'),
+      (all) => all.length >= 6,
+    );
+    const entries = lines.map(parseAccessLogEntry);
+    t.strictSame(
+      entries.map((one) =>
+        [
+          one.type,
+          one.request.split(' ')[1],
+          one['target:port'].replace(/^10.*:/, 'a target:'),
+          one.elb_status_code,
+          one.target_status_code,
+          one.actions_executed,
+          one.target_processing_time === '-1' ? 'no time' : 'a time',
+          /targetgroup\/([^/]*)/.exec(one.target_group_arn)?.[1] ?? '-',
+        ].join(' '),
+      ),
+      [
+        'http http://app.example:80/foo?a=b a target:8080 200 200 forward a time default-api-80-ip',
+        'http http://other:80/nothing - 404 - fixed-response no time -',
+        'http http://app.example:80/empty - 503 - forward no time default-empty-80-ip',
+        'http http://app.example:80/broken a target:8080 502 - forward no time default-broken-80-ip',
+        'https https://app.example:443/ a target:8080 200 200 forward a time default-web-80-ip',
+        'http http://app.example:80/late a target:8080 460 - forward no time default-late-80-ip',
+      ],
+    );
+    t.match(entries[0], {
+      user_agent: 'a "b"',
+      elb: /^app\/k8s-default-front-\w{10}\/\w{16}$/,
+      'client:port': /^198\.51\.100\.10:\d+$/,
+      trace_id: /^Root=1-\w{8}-\w{24}$/,
+      time: /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/,
+    });
+    t.match(entries[4], {
+      ssl_protocol: /^TLSv1/,
+      ssl_cipher: /^TLS_|^ECDHE/,
+      domain_name: 'app.example',
+      chosen_cert_arn: 'arn:aws:acm:us-east-1:123456789012:certificate/web',
+    });
+    // Another HAProxy goes on with the same file.
+    await lab.change(LAB, edit(late, 'labels: { app: api }', 'labels: { app: gone }'));
+    await ask('http://app.example/foo');
+    const more = await lab.poll(
+      async () => (await lab.sh(`cat ${file}`)).stdout.trim().split('\n'),
+      (all) => all.length > lines.length,
+    );
+    t.strictSame(more.slice(0, -1), lines, 'and says nothing of itself there');
+    t.equal(parseAccessLogEntry(more.at(-1) ?? '').elb_status_code, '503');
+  });
+});
+
+t.test('ALB-07 requests that it takes from nobody', async (t) => {
+  await withLab(t, { lab: LAB, manifests: MANIFESTS }, async (lab) => {
+    const ask = (header: string): Promise<string> =>
+      lab.out(
+        'internet/user',
+        `curl -s -o /dev/null -m 5 -w '%{http_code}' -H '${header}' http://app.example/`,
+      );
+    const addresses = (count: number): string =>
+      `X-Forwarded-For: ${Array.from({ length: count }, (_, index) => `192.0.2.${index}`).join(', ')}`;
+    t.equal(await ask(addresses(30)), '200');
+    t.equal(await ask(addresses(31)), '463');
+    t.equal(await ask(`X-Long: ${'x'.repeat(10_000)}`), '200');
+    t.equal(await ask(`X-Long: ${'x'.repeat(20_000)}`), '400');
   });
 });
 

@@ -39,7 +39,8 @@ type Somewhere = readonly [where: string, line: string];
 
 const SILENT = { step: (): void => undefined, note: (): void => undefined };
 const POLL_MS = 20;
-const PATIENCE_MS = 10_000;
+/** For two health checks of a load balancer at AWS's shortest interval, on a busy machine. */
+const PATIENCE_MS = 30_000;
 /** A dropped connection costs a test this long, so drops are probed side by side. */
 const CURL_SECONDS = 1.5;
 
