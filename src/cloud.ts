@@ -56,6 +56,8 @@ import { excludedCidrs } from './eks/snat.ts';
 import { type CniSettings, type Pod } from './eks/vpc-cni.ts';
 import { INTERNET_NETNS, type InternetHost, resolveInternetHost } from './internet/host.ts';
 import { resolveServices, type Service } from './k8s/cluster-services.ts';
+import { matchPolicies, type NetworkPolicy, warnOfIdle } from './k8s/network-policy-match.ts';
+import type { Labels } from './k8s/selector.ts';
 import { expandPods } from './k8s/controller.ts';
 import type { Manifests } from './k8s/manifest.ts';
 import { podReference } from './k8s/pod.ts';
@@ -93,8 +95,9 @@ export interface Cluster {
   readonly controlPlane: ControlPlane;
   /** With those that every cluster has. */
   readonly services: readonly Service[];
-  /** Kubernetes' namespaces. */
-  readonly namespaces: readonly string[];
+  /** Kubernetes' namespaces, with their labels. */
+  readonly namespaces: ReadonlyMap<string, Labels>;
+  readonly networkPolicies: readonly NetworkPolicy<Pod>[];
 }
 
 export interface Cloud {
@@ -297,6 +300,12 @@ function resolveCluster(
     },
     diagnostics,
   );
+  const namespaces = new Map(
+    [...manifests.namespaces].map(([name, { labels }]) => [name, labels] as const),
+  );
+  const pods = [...nodes.values()].flatMap((node) => node.pods);
+  const networkPolicies = matchPolicies(manifests.networkPolicies, pods, namespaces);
+  warnOfIdle(networkPolicies, diagnostics);
   return {
     vpc: spec.vpc,
     settings,
@@ -307,7 +316,8 @@ function resolveCluster(
     serviceCidr,
     controlPlane,
     services,
-    namespaces: [...manifests.namespaces.keys()],
+    namespaces,
+    networkPolicies,
   };
 }
 
