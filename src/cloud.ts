@@ -599,6 +599,15 @@ export function findThing(cloud: Pick<Cloud, 'things'>, text: string): Thing | u
   return cloud.things.get(text) ?? findByReference([...cloud.things.values()], text);
 }
 
+/** `netpol/shop/api-allow`, `netpol/api-allow` in the namespace default. */
+export function findPolicy(
+  cloud: Pick<Cloud, 'cluster'>,
+  text: string,
+): NetworkPolicy<Pod> | undefined {
+  const word = text.replace(/^netpol\/([^/]+)$/, 'netpol/default/$1');
+  return cloud.cluster?.networkPolicies.find(({ spec }) => spec.reference === word);
+}
+
 /** `svc/web`, `svc/default/web` for it, `svc/shop/web`. */
 export function findService(cloud: Pick<Cloud, 'cluster'>, text: string): Service | undefined {
   const word = text.replace(/^svc\/default\//, 'svc/');

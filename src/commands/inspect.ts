@@ -2,10 +2,11 @@
 
 import { findGates, gatesOf, isOfInterest } from '../aws/gate.ts';
 import { InputError, suggest } from '../base/diagnostic.ts';
-import { type Cloud, findService, findThing } from '../cloud.ts';
+import { type Cloud, findPolicy, findService, findThing } from '../cloud.ts';
 import { loadUp } from '../pipeline.ts';
 import { describeGate } from '../report/gate.ts';
 import { labAsJson, renderLab } from '../report/inspect.ts';
+import { describePolicy } from '../report/network-policy.ts';
 import { describeService } from '../report/service.ts';
 import { describeThing, renderThing, type ThingDescription, thingAsJson } from '../report/thing.ts';
 import { chooseLab } from './lab-choice.ts';
@@ -28,17 +29,21 @@ export async function inspect(
   return 0;
 }
 
-/** A thing, a Service, a security group or a network ACL; throws an InputError for what is none, or more than one. */
+/** A thing, a Service, a network policy, a security group or a network ACL; throws an InputError for what is none, or more than one. */
 export function describe(cloud: Cloud, word: string): ThingDescription {
   const thing = findThing(cloud, word);
   if (thing !== undefined) return describeThing(cloud, thing);
   const service = findService(cloud, word);
   if (service !== undefined) return describeService(cloud, service);
+  const policy = findPolicy(cloud, word);
+  if (policy !== undefined) return describePolicy(policy);
   const [gate, ...others] = findGates(cloud.vpcs.values(), word);
   if (gate === undefined) {
     const gates = gatesOf(cloud.vpcs.values()).filter(isOfInterest);
     const services = (cloud.cluster?.services ?? []).map(({ reference }) => reference);
-    const known = [...cloud.things.keys(), ...services, ...gates.map(({ reference }) => reference)];
+    const policies = (cloud.cluster?.networkPolicies ?? []).map(({ spec }) => spec.reference);
+    const ofGates = gates.map(({ reference }) => reference);
+    const known = [...cloud.things.keys(), ...services, ...policies, ...ofGates];
     throw InputError.of({
       code: 'no-such-thing',
       what: `there is no "${word}" in ${cloud.name}`,

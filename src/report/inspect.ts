@@ -8,6 +8,7 @@ import { addressMappings, type Cloud } from '../cloud.ts';
 import { podReference } from '../k8s/pod.ts';
 import { balancerSections } from './balancer-sections.ts';
 import { gateSections } from './gate-sections.ts';
+import { policySections } from './network-policy.ts';
 import { renderSections, rowsAsJson, type Section } from './section.ts';
 import { serviceSections } from './service.ts';
 import { PLAIN, type Style } from './style.ts';
@@ -34,6 +35,7 @@ function labSections(cloud: Cloud): Section[] {
       ...gateSections(cloud, vpc),
     ]),
     ...clusterSections(cloud),
+    ...policySections(cloud),
     ...serviceSections(cloud),
     ...balancerSections(cloud),
   ];

@@ -16,16 +16,24 @@ import {
 import { differences } from '../support/matrix.ts';
 import { withLab } from '../support/with-lab.ts';
 
+const CASES_WITH_NODES = 8;
+const NOBODY_LISTENS = 9999;
+
+function isPod({ reference }: { readonly reference: string }): boolean {
+  return reference.startsWith('pod/');
+}
+
 t.test(`${POLICY_CASES.length} sets of policies, one after the other`, async (t) => {
   await withLab(t, { lab: POLICY_LAB, manifests: policyManifests({}) }, async (lab) => {
     let requests = 0;
-    for (const { title, policies, isAllowed } of POLICY_CASES) {
+    for (const [index, { title, policies, isAllowed }] of POLICY_CASES.entries()) {
       await lab.change(POLICY_LAB, policyManifests(policies));
-      const { cells } = await runMatrix(
-        lab.lab.cloud,
-        await lab.sandbox(),
-        matrixQuestions(lab.lab.cloud),
+      // A node asks its own pods and others' in the first cases; that is the same whatever the policies are about.
+      const questions = matrixQuestions(lab.lab.cloud).filter(
+        ({ from, to, port }) =>
+          index < CASES_WITH_NODES || (isPod(from) && isPod(to) && port !== NOBODY_LISTENS),
       );
+      const { cells } = await runMatrix(lab.lab.cloud, await lab.sandbox(), questions);
       requests += cells.length;
       const disagreeing = cells.filter(({ agrees }) => !agrees);
       // Who had to wait for a busy machine is asked again.
