@@ -117,7 +117,7 @@ export function whereRulesStand(
     const line =
       object.kind === 'nft-chain'
         ? `nft list chain ${object.family} ${object.table} ${chain}`
-        : `iptables -t ${object.table} -L ${chain} -n -v`;
+        : `iptables${object.table === 'filter' ? '' : ` -t ${object.table}`} -L ${chain} -n -v`;
     return [`npx hoplab exec ${thingIn(netns) ?? netns} -- ${line}`];
   });
   return [...new Set(chains)];
