@@ -63,8 +63,8 @@ ${PODS.map(
 function portsOf(pod: string): string {
   const [first, second] = pod === 'a' ? ['web', 'alt'] : ['alt', 'web'];
   return [
-    `{ name: tcp-${first}, containerPort: 80 }, { name: tcp-${second}, containerPort: 81 }`,
-    `{ name: udp-${first}, containerPort: 80, protocol: UDP }, { name: udp-${second}, containerPort: 81, protocol: UDP }`,
+    `{ name: ${first}, containerPort: 80 }, { name: ${second}, containerPort: 81 }`,
+    `{ name: ${first}-udp, containerPort: 80, protocol: UDP }, { name: ${second}-udp, containerPort: 81, protocol: UDP }`,
   ].join(', ');
 }
 
@@ -273,12 +273,8 @@ export const POLICY_CASES: readonly PolicyCase[] = [
     '{ ports: [{ port: 80 }, { port: 81, protocol: UDP }] }',
     (_, what) => tcp(what, 80) || udp(what, 81),
   ),
-  intoXA('a port by its name', '{ ports: [{ port: tcp-web }] }', (_, what) => tcp(what, 80)),
-  intoXA(
-    'a name of another protocol',
-    '{ ports: [{ port: tcp-web, protocol: UDP }] }',
-    () => false,
-  ),
+  intoXA('a port by its name', '{ ports: [{ port: web }] }', (_, what) => tcp(what, 80)),
+  intoXA('a name of another protocol', '{ ports: [{ port: web, protocol: UDP }] }', () => false),
   intoXA(
     'a port of SCTP, which nobody speaks',
     '{ ports: [{ port: 80, protocol: SCTP }] }',
@@ -287,7 +283,7 @@ export const POLICY_CASES: readonly PolicyCase[] = [
   {
     title: 'a name is what each pod calls it: another number for each',
     policies: {
-      'y/in': `${EVERY}, ingress: [{ ports: [{ port: tcp-web }, { port: udp-web, protocol: UDP }] }]`,
+      'y/in': `${EVERY}, ingress: [{ ports: [{ port: web }, { port: web-udp, protocol: UDP }] }]`,
     },
     isAllowed: (_, to, what) => !isIn(to, 'y') || tcp(what, web(to)) || udp(what, web(to)),
   },
@@ -336,17 +332,17 @@ export const POLICY_CASES: readonly PolicyCase[] = [
   ),
   outOfXA(
     'to a port by its name, as each receiver calls it',
-    '{ ports: [{ port: tcp-web }] }',
+    '{ ports: [{ port: web }] }',
     (to, what) => tcp(what, web(to)),
   ),
   outOfXA(
     'to a port by its name, of some pods',
-    '{ to: [{ namespaceSelector: {}, podSelector: { matchLabels: { pod: c } } }], ports: [{ port: udp-web, protocol: UDP }, { port: 80 }] }',
+    '{ to: [{ namespaceSelector: {}, podSelector: { matchLabels: { pod: c } } }], ports: [{ port: web-udp, protocol: UDP }, { port: 80 }] }',
     (to, what) => to.pod === 'c' && (udp(what, 81) || tcp(what, 80)),
   ),
   outOfXA(
     'to a port by its name, in a block',
-    '{ to: [{ ipBlock: { cidr: 10.0.0.0/16, except: [10.0.4.0/24] } }], ports: [{ port: tcp-alt }] }',
+    '{ to: [{ ipBlock: { cidr: 10.0.0.0/16, except: [10.0.4.0/24] } }], ports: [{ port: alt }] }',
     (to, what) => to.address.startsWith('10.0.3.') && tcp(what, to.pod === 'a' ? 81 : 80),
   ),
   outOfXA(
