@@ -32,7 +32,10 @@ export function leave(traveller: Traveller, place: Place): Stage {
       traveller.pass(node.reference);
       traveller.passReset(node.reference);
       const stopped = translateAt(traveller, place.node, 'pod');
-      if (stopped !== undefined) return stopped;
+      // What nobody answers at a Service's address is refused or dropped behind the pod's gate, and may not come so far.
+      if (stopped !== undefined) {
+        return passPolicies(traveller, place.pod, place.node, 'egress') ?? stopped;
+      }
       if (isStrict(place.pod)) return byBranch(traveller, place.pod, place.node);
       if (isOwn(node, traveller.packet.destination)) {
         const stays = passPolicies(traveller, place.pod, place.node, 'egress');
