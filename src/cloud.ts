@@ -69,6 +69,8 @@ import { type CniSettings, type Pod } from './eks/vpc-cni.ts';
 import { INTERNET_NETNS, type InternetHost, resolveInternetHost } from './internet/host.ts';
 import { resolveServices, type Service } from './k8s/cluster-services.ts';
 import { allocateServiceAddresses } from './k8s/service-address.ts';
+import { matchPolicies, type NetworkPolicy, warnOfIdle } from './k8s/network-policy-match.ts';
+import type { Labels } from './k8s/selector.ts';
 import { expandPods } from './k8s/controller.ts';
 import type { Manifests } from './k8s/manifest.ts';
 import { podReference } from './k8s/pod.ts';
@@ -106,8 +108,9 @@ export interface Cluster {
   readonly controlPlane: ControlPlane;
   /** With those that every cluster has. */
   readonly services: readonly Service[];
-  /** Kubernetes' namespaces. */
-  readonly namespaces: readonly string[];
+  /** Kubernetes' namespaces, with their labels. */
+  readonly namespaces: ReadonlyMap<string, Labels>;
+  readonly networkPolicies: readonly NetworkPolicy<Pod>[];
 }
 
 export interface Cloud {
@@ -390,6 +393,12 @@ function resolveCluster(
     },
     diagnostics,
   );
+  const namespaces = new Map(
+    [...manifests.namespaces].map(([name, { labels }]) => [name, labels] as const),
+  );
+  const pods = [...nodes.values()].flatMap((node) => node.pods);
+  const networkPolicies = matchPolicies(manifests.networkPolicies, pods, namespaces);
+  warnOfIdle(networkPolicies, diagnostics);
   return {
     vpc: spec.vpc,
     settings,
@@ -400,7 +409,8 @@ function resolveCluster(
     serviceCidr,
     controlPlane,
     services,
-    namespaces: [...manifests.namespaces.keys()],
+    namespaces,
+    networkPolicies,
   };
 }
 
@@ -695,6 +705,15 @@ export function vpcOfThing(cloud: Cloud, { kind, netns }: Thing): Vpc | undefine
 /** A thing by the words of a person. */
 export function findThing(cloud: Pick<Cloud, 'things'>, text: string): Thing | undefined {
   return cloud.things.get(text) ?? findByReference([...cloud.things.values()], text);
+}
+
+/** `netpol/shop/api-allow`, `netpol/api-allow` in the namespace default. */
+export function findPolicy(
+  cloud: Pick<Cloud, 'cluster'>,
+  text: string,
+): NetworkPolicy<Pod> | undefined {
+  const word = text.replace(/^netpol\/([^/]+)$/, 'netpol/default/$1');
+  return cloud.cluster?.networkPolicies.find(({ spec }) => spec.reference === word);
 }
 
 /** `svc/web`, `svc/default/web` for it, `svc/shop/web`. */

@@ -188,10 +188,10 @@ export function probeNames(lab: Lab): string[] {
   return [...Object.keys(probes), ...Object.keys(experiments), ...inner];
 }
 
-function gateNames({ vpcs }: Cloud): string[] {
-  return gatesOf(vpcs.values())
-    .filter(isOfInterest)
-    .map(({ reference }) => reference);
+function gateNames({ vpcs, cluster }: Cloud): string[] {
+  const gates = gatesOf(vpcs.values()).filter(isOfInterest);
+  const policies = (cluster?.networkPolicies ?? []).map(({ spec }) => spec.reference);
+  return [...gates.map(({ reference }) => reference), ...policies];
 }
 
 /** Where the lab's exercise stands, as short as it can be said from here; undefined when it has none. */

@@ -23,6 +23,7 @@ import { renderReference } from './base/reference.ts';
 import { addressMappings, aliasTargets, type Cloud, type Cluster, vpcOfThing } from './cloud.ts';
 import { CERTIFICATE_AUTHORITY, endpointNames, planControlPlane } from './eks/control-plane.ts';
 import { isKubeDns } from './eks/coredns.ts';
+import { planNetworkPolicies, policiesOn } from './eks/network-policy-agent.ts';
 import { planNode } from './eks/node.ts';
 import { planNodeServices } from './eks/node-services.ts';
 import { namesOfHosts, planInternetDns } from './internet/dns.ts';
@@ -120,8 +121,11 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
   if (gateways.length > 0 || cloud.internetHosts.length > 0) {
     fragment.addAll(planInternet(cloud.internetHosts, gateways));
   }
-  const vpcs = [...cloud.vpcs.values()].map((vpc) => vpc.netns);
-  fragment.addAll(planDropLog(vpcs, programs));
+  const guarded = [...(cloud.cluster?.nodes.values() ?? [])].filter(
+    (node) => policiesOn(node, cloud.cluster?.networkPolicies ?? []).length > 0,
+  );
+  const places = [...cloud.vpcs.values(), ...guarded].map(({ netns }) => netns);
+  fragment.addAll(planDropLog(places, programs));
   return mergeFragments(fragment, programs, diagnostics);
 }
 
@@ -149,11 +153,12 @@ function planCluster(cloud: Cloud, cluster: Cluster, programs: Programs): Fragme
     const why = because('node-services', `node/${node.name}`, node.at);
     const all = [...nodes.values()];
     fragment.addAll(planNodeServices(node.netns, all, addons['kube-proxy'], why));
+    fragment.addAll(planNetworkPolicies(node, cluster.networkPolicies, cloud.pods));
   }
   const replicas = cloud.pods.flatMap(({ spec, netns }) =>
     spec.runsCoreDns ? [{ netns, upstream: server }] : [],
   );
   return fragment.addAll(
-    planClusterDns(replicas, services, cluster.namespaces, programs.clusterDns),
+    planClusterDns(replicas, services, [...cluster.namespaces.keys()], programs.clusterDns),
   );
 }

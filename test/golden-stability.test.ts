@@ -3,11 +3,19 @@
 import t from 'tap';
 
 import { builtInLabs, findLab, readLabText } from '../src/host/lab-files.ts';
-import { diff } from '../src/kernel/diff.ts';
+import { diff, type Step } from '../src/kernel/diff.ts';
 import { loadText } from '../src/pipeline.ts';
 
 /** What one process does for the whole lab: its configuration names everybody. */
 const SHARED = ['server', 'route53-resolver'];
+
+/** A set that keeps what it has: a member more is added to it by itself. */
+function isMemberMore(step: Step): boolean {
+  const { object } = step.planned;
+  if (step.action !== 'change' || object.kind !== 'ipset' || step.before.kind !== 'ipset')
+    return false;
+  return step.before.members.every((member) => object.members.includes(member));
+}
 
 for (const name of builtInLabs()) {
   const text = readLabText(findLab(name));
@@ -15,7 +23,10 @@ for (const name of builtInLabs()) {
   const touched = (manifests: typeof text.manifests, sets: readonly string[] = []): string[] =>
     diff(before, loadText({ ...text, manifests }, sets).state)
       .filter(
-        ({ action, planned }) => action !== 'add' && !SHARED.includes(planned.because.concept),
+        (step) =>
+          step.action !== 'add' &&
+          !SHARED.includes(step.planned.because.concept) &&
+          !isMemberMore(step),
       )
       .map(({ planned }) => `${planned.because.concept} ${planned.because.thing}`);
 

@@ -1,9 +1,9 @@
 /**
- * The log of denied packets: which security group, network ACL or check let a packet go no further. What VPC flow logs
+ * The log of denied packets: which security group, network ACL, network policy or check let a packet go no further. What VPC flow logs
  * say as REJECT, here with the rule that rejected, at once, and a line for each packet.
  *
- * Kernel: each rule that denies logs to an NFLOG group of the VPC's netns first, with its reason. One process for the whole
- * lab (`host/drop-log.pl`) has bound the group in each VPC's netns, and appends a line for each packet to a file that is
+ * Kernel: each rule that denies logs to an NFLOG group of its netns (the VPC's, a node's) first, with its reason. One process for the whole
+ * lab (`host/drop-log.pl`) has bound the group in each of these, and appends a line for each packet to a file that is
  * bounded. What is lost when it can't keep up is counted in the file; the counters of the rules always count everything.
  *
  * @fidelity invented - AWS says which packets were rejected (flow logs, after minutes), not by what
@@ -29,6 +29,15 @@ export function logged(reason: string): string {
   return `log prefix "${prefix}" group ${GROUP} snaplen ${HEAD_BYTES} queue-threshold 1`;
 }
 
+/** @see linux/include/uapi/linux/netfilter/xt_NFLOG.h xt_nflog_info, which counts a closing zero */
+const MAX_IPTABLES_REASON_BYTES = 63;
+
+/** The same for a rule of iptables, which does nothing else. As `iptables-save` prints it. */
+export function logIptables(reason: string): string {
+  const prefix = reason.slice(0, MAX_IPTABLES_REASON_BYTES);
+  return `-j NFLOG --nflog-prefix "${prefix}" --nflog-group ${GROUP} --nflog-size ${HEAD_BYTES} --nflog-threshold 1`;
+}
+
 export const DROP_LOG = '/run/hoplab/drops.log';
 /** A named pipe: whose path is written into it, that file is made once all is in the log that was denied before. */
 export const DROP_LOG_FLUSH = '/run/hoplab/drops.flush';
@@ -36,13 +45,14 @@ export const DROP_LOG_FLUSH = '/run/hoplab/drops.flush';
 const PROGRAM = '/run/hoplab/drop-log.pl';
 const PID_FILE = '/run/hoplab/drop-log.pid';
 
+/** In the namespaces where something is denied: the VPCs', and those of nodes with network policies. */
 export function planDropLog(
-  vpcs: readonly NetnsName[],
+  places: readonly NetnsName[],
   { dropLog: content }: Pick<Programs, 'dropLog'>,
 ): Fragment {
   const fragment = new Fragment();
-  if (vpcs.length === 0) return fragment;
-  const words = `${PID_FILE} ${DROP_LOG} ${DROP_LOG_FLUSH} ${vpcs.join(' ')}`;
+  if (places.length === 0) return fragment;
+  const words = `${PID_FILE} ${DROP_LOG} ${DROP_LOG_FLUSH} ${places.join(' ')}`;
   return fragment.add(
     because('drop-log', 'lab'),
     { kind: 'file', path: PROGRAM, content },
@@ -52,7 +62,7 @@ export function planDropLog(
       command: `perl ${PROGRAM} ${words}`,
       reads: content + words,
       stop: kill(PID_FILE),
-      sockets: vpcs.map((netns) => ({ netns, protocol: 'nflog', port: GROUP })),
+      sockets: places.map((netns) => ({ netns, protocol: 'nflog', port: GROUP })),
     }),
   );
 }

@@ -5,7 +5,7 @@ import { findGates, gatesOf, isOfInterest } from '../aws/gate.ts';
 import { zoneReference } from '../aws/hosted-zone.ts';
 import type { NetworkLoadBalancer } from '../aws/network-load-balancer.ts';
 import { InputError, suggest } from '../base/diagnostic.ts';
-import { type Cloud, findService, findThing } from '../cloud.ts';
+import { type Cloud, findPolicy, findService, findThing } from '../cloud.ts';
 import { loadUp } from '../pipeline.ts';
 import type { Sandbox } from '../host/sandbox.ts';
 import {
@@ -19,6 +19,7 @@ import {
 import { describeGate } from '../report/gate.ts';
 import { describeZone, findZone } from '../report/hosted-zone.ts';
 import { labAsJson, renderLab } from '../report/inspect.ts';
+import { describePolicy } from '../report/network-policy.ts';
 import { describeService } from '../report/service.ts';
 import { describeThing, renderThing, type ThingDescription, thingAsJson } from '../report/thing.ts';
 import { chooseLab } from './lab-choice.ts';
@@ -82,7 +83,7 @@ async function withTargets(
   return description;
 }
 
-/** A thing, a Service, a hosted zone, a security group or a network ACL; throws an InputError for what is none, or more than one. */
+/** A thing, a Service, a hosted zone, a network policy, a security group or a network ACL; throws an InputError for what is none, or more than one. */
 export function describe(cloud: Cloud, word: string): ThingDescription {
   const thing = findThing(cloud, word);
   if (thing !== undefined) return describeThing(cloud, thing);
@@ -90,6 +91,8 @@ export function describe(cloud: Cloud, word: string): ThingDescription {
   if (service !== undefined) return describeService(cloud, service);
   const zone = findZone(cloud, word);
   if (zone !== undefined) return describeZone(cloud, zone);
+  const policy = findPolicy(cloud, word);
+  if (policy !== undefined) return describePolicy(policy);
   const [gate, ...others] = findGates(cloud.vpcs.values(), word);
   if (gate === undefined) {
     const gates = gatesOf(cloud.vpcs.values()).filter(isOfInterest);
@@ -99,11 +102,13 @@ export function describe(cloud: Cloud, word: string): ThingDescription {
       ...cloud.loadBalancers.map(({ name }) => `alb/${name}`),
       ...cloud.networkLoadBalancers.map(({ name }) => `nlb/${name}`),
     ];
+    const policies = (cloud.cluster?.networkPolicies ?? []).map(({ spec }) => spec.reference);
     const known = [
       ...cloud.things.keys(),
       ...balancers,
       ...services,
       ...zones,
+      ...policies,
       ...gates.map(({ reference }) => reference),
     ];
     throw InputError.of({

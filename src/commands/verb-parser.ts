@@ -69,7 +69,7 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
     )
     .command(
       USAGE.inspect,
-      'what is in a lab, or what a thing, alb/NAME, sg/NAME or acl/NAME is',
+      'what is in a lab, or what a thing, alb/NAME, sg/NAME, acl/NAME or netpol/NAME is',
       thing,
       (args) => {
         found({ verb: 'inspect', thing: args.thing, lab: args.lab });

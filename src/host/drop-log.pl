@@ -1,14 +1,17 @@
-# Writes down what security groups and network ACLs deny: a line for each packet, from any number of network namespaces.
+# Writes down what security groups, network ACLs and network policies deny: a line for each packet, from any number of
+# network namespaces.
 #
 #   perl drop-log.pl PIDFILE LOG FLUSH NETNS…
 #
-# A rule that denies says `log prefix "REASON" group 1`; the kernel then hands the packet's head and the reason to whoever
-# has bound that group in the namespace (NFLOG). A line of LOG, which is moved to LOG.old when it is large:
+# A rule that denies says `log prefix "REASON" group 1`, or the same in the words of iptables; the kernel then hands the
+# packet's head and the reason to whoever has bound that group in the namespace (NFLOG). A line of LOG, which is moved to
+# LOG.old when it is large:
 #
 #   1764000000.123456 vpc-main tcp 10.0.3.50:33366 -> 10.0.5.20:5432 60 SG db ingress (no rule)
 #   1764000000.123456 vpc-main tcp[SA] 10.0.5.20:5432 -> 10.0.3.50:33366 60 NACL db egress (rule *)
 #   1764000000.123456 vpc-main icmp echo-request id 17 10.0.3.50 -> 10.0.5.20 84 ENI source/destination check
 #   1764000000.123456 vpc-main icmp destination-unreachable code 4 10.0.5.1 -> 10.0.3.50 576 NACL db egress (rule 90)
+#   1764000000.123456 node-1 tcp 10.0.3.50:33366 -> 10.0.4.60:8080 60 NETPOL shop/api-allow ingress
 #   1764000000.123456 vpc-main lost 12
 #
 # A TCP segment without brackets is a SYN, which opens a connection; in brackets stand the flags of every other one (S F R P

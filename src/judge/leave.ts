@@ -11,6 +11,7 @@ import { contains, type Ipv4 } from '../base/ip.ts';
 import { isTrunk, type Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import { clusterCidrs, hasAddress, isOwn, known, nodePlace, podAt, podPlace } from './places.ts';
+import { passPolicies } from './policy.ts';
 import { isLoopback, type Origin, passService } from './service.ts';
 import { lost, type Place, type Stage, TRANSLATED_PORTS, type Traveller } from './traveller.ts';
 
@@ -31,13 +32,20 @@ export function leave(traveller: Traveller, place: Place): Stage {
       traveller.pass(node.reference);
       traveller.passReset(node.reference);
       const stopped = translateAt(traveller, place.node, 'pod');
-      if (stopped !== undefined) return stopped;
-      if (isStrict(place.pod)) return byBranch(traveller, place.pod, node);
-      if (isOwn(node, traveller.packet.destination)) return { at: 'arrived', place: node };
-      return toNeighbour(traveller, place.node) ?? outOfNode(traveller, place.pod, place.node);
+      // What nobody answers at a Service's address is refused or dropped behind the pod's gate, and may not come so far.
+      if (stopped !== undefined) {
+        return passPolicies(traveller, place.pod, place.node, 'egress') ?? stopped;
+      }
+      if (isStrict(place.pod)) return byBranch(traveller, place.pod, place.node);
+      if (isOwn(node, traveller.packet.destination)) {
+        const stays = passPolicies(traveller, place.pod, place.node, 'egress');
+        return stays ?? { at: 'arrived', place: node };
+      }
+      const neighbour = toNeighbour(traveller, place.node, place.pod);
+      return neighbour ?? outOfNode(traveller, place.pod, place.node);
     }
     case 'node': {
-      const neighbour = toNeighbour(traveller, place.node, 'made here');
+      const neighbour = toNeighbour(traveller, place.node, undefined);
       if (neighbour !== undefined) return neighbour;
       masquerade(traveller, place.node, undefined);
       const { interfaces } = place.node;
@@ -111,15 +119,11 @@ export function masquerade(
 }
 
 /** From a node to a pod on it: the VPC sees nothing of it. */
-function toNeighbour(
-  traveller: Traveller,
-  node: Node,
-  origin: 'made here' | 'passing' = 'passing',
-): Stage | undefined {
+function toNeighbour(traveller: Traveller, node: Node, sender: Pod | undefined): Stage | undefined {
   const pod = podAt(node, traveller.packet.destination);
   // What is for a pod behind an ENI of its own goes out, and comes in by that ENI.
   if (pod === undefined || isStrict(pod)) return undefined;
-  return toPod(traveller, pod, node, origin);
+  return toPod(traveller, pod, node, sender ?? 'node');
 }
 
 /** Linux believes nobody who bears its own address, and says nothing: a target that asks for itself by a load balancer. */
@@ -132,22 +136,27 @@ export function hairpin(reference: string, address: Ipv4): Stage {
   );
 }
 
-/** By the link between a node and a pod on it. */
+/** By the link between a node and a pod on it; from another pod on it, from the node itself, or from the VPC. */
 export function toPod(
   traveller: Traveller,
   pod: Pod,
   node: Node,
-  origin: 'made here' | 'passing' = 'passing',
+  sender: Pod | 'node' | 'vpc',
 ): Stage {
   const place = podPlace(pod, node);
   const tooBig = traveller.squeeze(podMtu(traveller), `the link to ${place.reference}`);
   if (tooBig !== undefined) return tooBig;
+  // Behind a Service's translation of whom it is for, and before any of whom it is from.
+  const denied =
+    (typeof sender === 'string' ? undefined : passPolicies(traveller, sender, node, 'egress')) ??
+    passPolicies(traveller, pod, node, 'ingress');
+  if (denied !== undefined) return denied;
   masquerade(traveller, node, undefined);
   if (traveller.packet.source === traveller.packet.destination) {
     traveller.pass(place.reference);
     return hairpin(place.reference, traveller.packet.source);
   }
-  if (origin === 'passing') traveller.forward();
+  if (sender !== 'node') traveller.forward();
   traveller.tell(`node/${node.name} has ${place.reference} on a link of its own`);
   traveller.pass(place.reference);
   return { at: 'arrived', place };
@@ -171,23 +180,27 @@ export function cardOf(
 }
 
 /** Whatever it is, and whoever it is for: the branch's own table is asked before anything else. */
-function byBranch(traveller: Traveller, pod: Pod, node: Place): Stage {
+function byBranch(traveller: Traveller, pod: Pod, node: Node): Stage {
+  const place = nodePlace(node);
   const { packet, cloud } = traveller;
   const isLookedUp =
     packet.protocol === 'udp' ||
     (packet.protocol === 'tcp' && cloud.cluster?.settings.DISABLE_TCP_EARLY_DEMUX !== true);
-  if (traveller.isReply && isLookedUp && isOwn(node, packet.destination)) {
+  if (traveller.isReply && isLookedUp && isOwn(place, packet.destination)) {
     return lost(
       'EARLY_DEMUX',
-      `${node.reference} takes the answer for its own socket's before it has gone round by the VPC, and drops it (early demux)`,
+      `${place.reference} takes the answer for its own socket's before it has gone round by the VPC, and drops it (early demux)`,
       undefined,
-      { by: node.reference },
+      { by: place.reference },
     );
   }
   traveller.forward();
-  if (node.kind === 'node') masquerade(traveller, node.node, eniOf(pod));
-  const tooBig = traveller.squeeze(VPC_MTU_BYTES, `${node.reference}'s branch ENI`);
-  return tooBig ?? { at: 'router', eni: eniOf(pod) };
+  const tooBig = traveller.squeeze(VPC_MTU_BYTES, `node/${node.name}'s branch ENI`);
+  if (tooBig !== undefined) return tooBig;
+  const denied = passPolicies(traveller, pod, node, 'egress');
+  if (denied !== undefined) return denied;
+  masquerade(traveller, node, eniOf(pod));
+  return { at: 'router', eni: eniOf(pod) };
 }
 
 export function isStrict({ branch }: Pod): boolean {
@@ -203,6 +216,8 @@ function outOfNode(traveller: Traveller, pod: Pod, node: Node): Stage {
   traveller.forward();
   const tooBig = traveller.squeeze(VPC_MTU_BYTES, `node/${node.name}'s ENI`);
   if (tooBig !== undefined) return tooBig;
+  const denied = passPolicies(traveller, pod, node, 'egress');
+  if (denied !== undefined) return denied;
   if (traveller.isReply && !isOwnAddress(pod, traveller.packet.source)) {
     // An answer of a Service's, by the card that the question came by; without its mark by the pod's own.
     const isMarked = traveller.cloud.cluster?.settings.AWS_VPC_CNI_NODE_PORT_SUPPORT === true;

@@ -62,9 +62,9 @@ function onNode(traveller: Traveller, place: Place, node: Node, eni: NetworkInte
     );
   }
   const pod = podAt(node, destination);
-  if (pod !== undefined && !isStrict(pod)) return toPod(traveller, pod, node);
+  if (pod !== undefined && !isStrict(pod)) return toPod(traveller, pod, node, 'vpc');
   // The check of a node's ENI is always on: what is for somebody else now was a Service's, or the answer to it.
-  if (pod !== undefined && eni === pod.eni?.interface) return toPod(traveller, pod, node);
+  if (pod !== undefined && eni === pod.eni?.interface) return toPod(traveller, pod, node, 'vpc');
   const [primary] = node.interfaces;
   traveller.forward();
   masquerade(traveller, node, primary);

@@ -24,7 +24,7 @@ const READ: readonly Row[] = [
   [['v1'], ['Pod', 'Namespace', 'Service', 'Endpoints']],
   [['apps/v1'], ['Deployment', 'ReplicaSet', 'StatefulSet', 'DaemonSet']],
   [['discovery.k8s.io/v1'], ['EndpointSlice']],
-  [['networking.k8s.io/v1'], ['Ingress', 'IngressClass']],
+  [['networking.k8s.io/v1'], ['Ingress', 'IngressClass', 'NetworkPolicy']],
   [['vpcresources.k8s.aws/v1beta1'], ['SecurityGroupPolicy']],
 ];
 
@@ -64,7 +64,6 @@ const CLUSTER_SCOPED: ReadonlySet<string> = new Set([
 
 /** API version, kind, and what the traffic does without it. */
 const NOT_ENFORCED: readonly (readonly [string, string, string])[] = [
-  ['networking.k8s.io/v1', 'NetworkPolicy', 'what it denies is allowed'],
   [
     'crd.k8s.amazonaws.com/v1alpha1',
     'ENIConfig',

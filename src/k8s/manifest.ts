@@ -20,6 +20,7 @@ import {
   readIngress,
   readIngressClass,
 } from './ingress.ts';
+import { type NetworkPolicySpec, readNetworkPolicy } from './network-policy.ts';
 import { type KubernetesObject, readObjects } from './object.ts';
 import { type PodSpec, readPod } from './pod.ts';
 import { readSecurityGroupPolicy, type SecurityGroupPolicySpec } from './security-group-policy.ts';
@@ -37,6 +38,7 @@ export interface Manifests {
   readonly slices: readonly WrittenSlice[];
   readonly ingresses: readonly IngressSpec[];
   readonly ingressClasses: readonly IngressClassSpec[];
+  readonly networkPolicies: readonly NetworkPolicySpec[];
 }
 
 /** Reports everything that is wrong with the manifests; an object that can't be used is left out of the result. */
@@ -53,6 +55,7 @@ export function readManifests(trees: readonly SourceTree[], diagnostics: Diagnos
   const slices: WrittenSlice[] = [];
   const ingresses: IngressSpec[] = [];
   const ingressClasses: IngressClassSpec[] = [];
+  const networkPolicies: NetworkPolicySpec[] = [];
   for (const object of objects) {
     const { effect } = object.known;
     const placed = checkNamespace(object, namespaces, diagnostics);
@@ -103,6 +106,11 @@ export function readManifests(trees: readonly SourceTree[], diagnostics: Diagnos
         if (ingressClass !== undefined) ingressClasses.push(ingressClass);
         break;
       }
+      case 'NetworkPolicy': {
+        const policy = readNetworkPolicy(object, diagnostics);
+        if (policy !== undefined && placed) networkPolicies.push(policy);
+        break;
+      }
       default:
     }
   }
@@ -115,6 +123,7 @@ export function readManifests(trees: readonly SourceTree[], diagnostics: Diagnos
     slices,
     ingresses,
     ingressClasses,
+    networkPolicies,
   };
 }
 

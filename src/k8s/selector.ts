@@ -9,6 +9,8 @@
 
 import * as z from 'zod';
 
+import type { Diagnostics } from '../base/diagnostic.ts';
+import type { Where } from '../source/yaml.ts';
 import { textMapSchema } from './object.ts';
 
 export type Labels = Readonly<Record<string, string>>;
@@ -52,6 +54,30 @@ export function matchesSelector(selector: LabelSelector, labels: Labels): boolea
         return value === undefined;
     }
   });
+}
+
+/**
+ * What the API server refuses of a selector beyond its shape: `selector-values`.
+ * @see k8s.io/apimachinery pkg/apis/meta/v1/validation ValidateLabelSelectorRequirement
+ */
+export function checkSelector(
+  { matchExpressions }: LabelSelector,
+  where: Where,
+  diagnostics: Diagnostics,
+): void {
+  for (const [index, { key, operator, values }] of (matchExpressions ?? []).entries()) {
+    const takesValues = operator === 'In' || operator === 'NotIn';
+    const hasValues = (values ?? []).length > 0;
+    if (takesValues === hasValues) continue;
+    diagnostics.error(
+      'selector-values',
+      where.at('matchExpressions', index),
+      takesValues
+        ? `the selector's "${key}" ${operator} has no values`
+        : `the selector's "${key}" ${operator} has values`,
+      takesValues ? 'give at least one in "values:"' : 'take "values:" out, or write In or NotIn',
+    );
+  }
 }
 
 /** `app=web,tier=front`, as `kubectl --selector` takes it. */

@@ -26,13 +26,13 @@ export interface Command {
 }
 
 /**
- * 1 namespaces come and links go; 2 links, files, firewalls; 3 servers, and what lies on links; 4 namespaces go, and
- * what the kernel does behind our back is waited for.
+ * 0 namespaces come; 1 links go, and sets of addresses come, which rules name; 2 links, files, firewalls; 3 servers, and
+ * what lies on links; 4 namespaces and sets go, and what the kernel does behind our back is waited for.
  * 5 servers that ask others as soon as they run.
  * A server binds inside namespaces, so it starts when they are there; it lets go of one before that is removed.
  */
-export type Phase = 1 | 2 | 3 | 4 | 5;
-export const PHASES: readonly Phase[] = [1, 2, 3, 4, 5];
+export type Phase = 0 | 1 | 2 | 3 | 4 | 5;
+export const PHASES: readonly Phase[] = [0, 1, 2, 3, 4, 5];
 
 /** The namespace that `nsenter` switches to; unlike `ip netns exec` it copies no mount table, so its cost is constant. */
 export function inNetns(netns: NetnsName): string {

@@ -10,6 +10,8 @@ import { blockOf } from '../base/ip.ts';
 import {
   type Bridge,
   type ForeignLink,
+  type IpSet,
+  type IptablesChain,
   type KernelObject,
   type KernelState,
   linkKey,
@@ -106,6 +108,19 @@ export function diff(from: KernelState, to: KernelState): Step[] {
   const isRewritten = (object: KernelObject): boolean =>
     object.kind === 'nft-chain' && otherTables.has(tableOf(object));
 
+  // The kernel keeps a set while a rule names it: those rules go first, and come again.
+  const otherIpsets = new Set<string>();
+  for (const [key, { object }] of from) {
+    const wanted = to.get(key)?.object;
+    if (object.kind === 'ipset' && wanted?.kind === 'ipset' && !isSameIpset(object, wanted)) {
+      otherIpsets.add(key);
+    }
+  }
+  const namesOther = (object: KernelObject): boolean =>
+    otherIpsets.size > 0 &&
+    object.kind === 'iptables-chain' &&
+    ipsetsOf(object).some((key) => otherIpsets.has(key));
+
   // A socket stays in the namespace that it was opened in, although another has taken its name.
   const bornNetns = new Set(
     [...to.values()].flatMap(({ object }) =>
@@ -129,7 +144,8 @@ export function diff(from: KernelState, to: KernelState): Step[] {
     } else if (
       !sameObject(before, planned.object) ||
       isDeaf(planned.object) ||
-      isRewritten(planned.object)
+      isRewritten(planned.object) ||
+      namesOther(planned.object)
     ) {
       steps.push({ action: 'change', planned, before });
     } else if (mayBeLost(planned.object)) {
@@ -137,6 +153,20 @@ export function diff(from: KernelState, to: KernelState): Step[] {
     }
   }
   return steps;
+}
+
+/** Whether one becomes the other by its members alone; what it is made with stays for its life. */
+export function isSameIpset(before: IpSet, wanted: IpSet): boolean {
+  return before.type === wanted.type && before.unlike === wanted.unlike;
+}
+
+/** The keys of the sets that a chain's rules look up. */
+export function ipsetsOf({ netns, rules }: IptablesChain): string[] {
+  return rules.flatMap((rule) =>
+    [...rule.matchAll(/--match-set (\S+) /g)].map(([, set = '']) =>
+      objectKey({ kind: 'ipset', netns, set, type: '', members: [] }),
+    ),
+  );
 }
 
 function tableOf({ netns, family, table }: NftSet | NftElement | NftChain): string {

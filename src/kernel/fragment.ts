@@ -38,11 +38,17 @@ export interface Contribution {
 
 /**
  * Who comes first in a chain that is shared. On a node kube-proxy puts its jumps at the head of the chain, and the
- * VPC CNI appends its own; a DNAT verdict of kube-proxy therefore ends the chain before the CNI's rules.
+ * VPC CNI appends its own; a DNAT verdict of kube-proxy therefore ends the chain before the CNI's rules. Network policies
+ * stand before both: kube-proxy's KUBE-FORWARD accepts what they are to see.
  * @see amazon-vpc-cni-k8s@b5218838 pkg/networkutils/network.go updateHostIptablesRules (append)
  * @see kubernetes pkg/proxy/iptables/proxier.go syncProxyRules (prepend)
  */
-export const IPTABLES_ORDER = { kubeProxy: 100, vpcCni: 200, other: 300 } as const;
+export const IPTABLES_ORDER = {
+  networkPolicy: 50,
+  kubeProxy: 100,
+  vpcCni: 200,
+  other: 300,
+} as const;
 
 /** A list of parts with one cause. */
 export class Fragment {

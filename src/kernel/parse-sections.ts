@@ -10,6 +10,7 @@ export interface NetnsText {
   readonly fdb: string;
   readonly nft: string;
   readonly iptables: string;
+  readonly ipset: string;
   /** `file:line`, of the files that list sockets and of sysctls. */
   readonly proc: string;
 }
@@ -21,7 +22,7 @@ export interface ReadTexts {
   readonly daemons: ReadonlyMap<string, string>;
 }
 
-const NOTHING: NetnsText = { ip: '', fdb: '', nft: '', iptables: '', proc: '' };
+const NOTHING: NetnsText = { ip: '', fdb: '', nft: '', iptables: '', ipset: '', proc: '' };
 
 /** `undefined` when one of the texts ends early: its reader was cut off. */
 export function parseSections(texts: readonly string[]): ReadTexts | undefined {

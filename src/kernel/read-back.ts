@@ -9,6 +9,7 @@
 import { type Because, because } from '../base/because.ts';
 import type { NetnsName } from '../base/names.ts';
 import { type LinkRead, parseIp } from './parse-ip.ts';
+import { parseIpsets } from './parse-ipset.ts';
 import { parseIptables } from './parse-iptables.ts';
 import { parseNft } from './parse-nft.ts';
 import type { ReadTexts } from './parse-sections.ts';
@@ -56,6 +57,7 @@ export function readBack(texts: ReadTexts, planned: KernelState): KernelState {
       ...objects,
       ...parseNft(netns, text.nft),
       ...parseIptables(netns, text.iptables),
+      ...parseIpsets(netns, text.ipset),
     ];
     for (const object of all) put(object, owner);
     const files = parseFiles(text.proc);

@@ -3,7 +3,7 @@
  * it, in sections that `parse-sections.ts` takes apart. It asks for what the plan names (files, sysctls, servers), and for
  * all there is of what somebody may have added (namespaces, links, addresses, routes, rules, neighbours, firewalls).
  *
- * One `ip`, one `nft`, one `grep` a namespace; `bridge` and `iptables-save` only where there is something for them.
+ * One `ip`, one `nft`, one `grep` a namespace; `bridge`, `ipset` and `iptables-save` only where there is something for them.
  */
 
 import type { NetnsName } from '../base/names.ts';
@@ -24,8 +24,10 @@ export function renderReadScript(
 ): string {
   const sysctls = new Map<NetnsName, string[]>();
   const bridged = new Set<NetnsName>();
+  const withSets = new Set<NetnsName>();
   for (const { object } of planned.values()) {
     if (object.kind === 'bridge') bridged.add(object.netns);
+    if (object.kind === 'ipset') withSets.add(object.netns);
     if (object.kind !== 'sysctl') continue;
     const list = sysctls.get(object.netns) ?? [];
     list.push(object.path);
@@ -35,6 +37,7 @@ export function renderReadScript(
     `flock ${STARTING} true`,
     READ_NETNS,
     `bridged=' ${[...bridged].join(' ')} '`,
+    `with_sets=' ${[...withSets].join(' ')} '`,
     'cd /run/netns || exit 1',
     'count=0',
     'for netns in *; do',
@@ -42,11 +45,12 @@ export function renderReadScript(
     `  count=$(((count + 1) % ${share.of}))`,
     `  [ $count = ${share.index} ] || continue`,
     '  case $bridged in *" $netns "*) fdb=fdb ;; *) fdb= ;; esac',
+    '  case $with_sets in *" $netns "*) ipset=ipset ;; *) ipset= ;; esac',
     '  sysctls=',
     '  case $netns in',
     ...[...sysctls].map(([netns, paths]) => `    ${netns}) sysctls='${paths.join(' ')}' ;;`),
     '  esac',
-    '  nsenter --net="/run/netns/$netns" sh -c "$read_netns" "$netns" "$fdb" $sysctls',
+    '  nsenter --net="/run/netns/$netns" sh -c "$read_netns" "$netns" "$fdb" "$ipset" $sysctls',
     'done',
     ...(share.index === 0 ? readSandbox(planned) : []),
     `printf '\\036end\\n'`,
@@ -61,7 +65,7 @@ export const SOCKET_FILES = [
   '/proc/self/net/netfilter/nfnetlink_log',
 ] as const;
 
-/** `$0` is the namespace, `$1` is set where its bridges are asked for, the rest are sysctls. */
+/** `$0` is the namespace; `$1` is set where its bridges are asked for, `$2` where its sets are; the rest are sysctls. */
 const READ_NETNS = `read_netns='
 section() { printf "\\036%s\\n" "$1"; }
 section "netns $0"
@@ -73,7 +77,8 @@ rule show
 neigh show nud permanent
 END
 [ -z "$1" ] || { section fdb; bridge -j fdb show; }
-shift
+[ -z "$2" ] || { section ipset; ipset save; }
+shift 2
 section nft
 nft=$(nft -y -s list ruleset)
 printf "%s\\n" "$nft"

@@ -14,6 +14,7 @@ import { BOUND_FILES } from './name-server.ts';
 import { DROPPABLE_BIRTH_RULES, isBirthRule } from './netns.ts';
 import { renderCertificates } from './render-certificate.ts';
 import { renderForgottenFlows } from './render-flows.ts';
+import { renderIpsets } from './render-ipset.ts';
 import { renderIptables } from './render-iptables.ts';
 import { renderNft } from './render-nft.ts';
 import {
@@ -71,7 +72,7 @@ export function render(steps: readonly Step[]): Command[] {
       text: `netns add ${object.netns}`,
       because,
     }));
-    commands.push({ phase: 1, shell: 'ip -batch -', input: lines });
+    commands.push({ phase: 0, shell: 'ip -batch -', input: lines });
   }
 
   const veths = of('veth', 'add', 'change').filter(({ step }) => !isKeptIn(step));
@@ -109,7 +110,8 @@ export function render(steps: readonly Step[]): Command[] {
       because: unbound[0]?.because,
     });
   }
-  commands.push(...renderIptables(steps), ...renderNft(steps), ...renderCertificates(steps));
+  commands.push(...renderIpsets(steps), ...renderIptables(steps));
+  commands.push(...renderNft(steps), ...renderCertificates(steps));
 
   for (const { object, because, step } of of('daemon', 'add', 'change', 'remove')) {
     const shell = daemonLine(object, step.action);

@@ -170,6 +170,19 @@ export interface IptablesChain {
 
 export type IptablesTable = 'raw' | 'mangle' | 'nat' | 'filter' | 'security';
 
+/**
+ * A set of addresses that rules of iptables look up (`-m set --match-set`), with all of its members, sorted, each as
+ * `ipset save` prints it behind the set's name. What every set of ours is made with is in `render-ipset.ts`.
+ */
+export interface IpSet extends AsRead {
+  readonly kind: 'ipset';
+  readonly netns: NetnsName;
+  readonly set: string;
+  /** `hash:ip`, `hash:net`, `hash:ip,port`, `hash:net,iface`. */
+  readonly type: string;
+  readonly members: readonly string[];
+}
+
 export type NftFamily = 'inet' | 'ip' | 'ip6' | 'arp' | 'bridge' | 'netdev';
 
 export interface NftTable {
@@ -279,6 +292,7 @@ export type KernelObject =
   | RoutingRule
   | Neighbour
   | IptablesChain
+  | IpSet
   | NftTable
   | NftSet
   | NftElement
@@ -330,6 +344,8 @@ export function objectKey(object: KernelObject): string {
       return `${object.netns} neighbour ${object.link} ${object.address}`;
     case 'iptables-chain':
       return `${object.netns} iptables ${object.table} ${object.chain}`;
+    case 'ipset':
+      return `${object.netns} ipset ${object.set}`;
     case 'nft-table':
       return `${object.netns} nft ${object.family} ${object.table}`;
     case 'nft-set':

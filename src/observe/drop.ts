@@ -23,6 +23,13 @@ export type Decision =
       /** `*` is the last entry of every ACL, which denies what no other one has matched. */
       readonly rule: number | '*';
     }
+  /** None of the network policies that select a pod allows it; the first of them says so. */
+  | {
+      readonly kind: 'netpol';
+      /** `shop/api-allow`; `shop/an-even-longer~` where the log has no room for all of it. */
+      readonly policy: string;
+      readonly direction: 'ingress' | 'egress';
+    }
   | { readonly kind: 'source-dest-check' }
   /** The ENI tracks as many connections as its instance type may. */
   | { readonly kind: 'allowance' }
@@ -129,6 +136,10 @@ export function parseReason(reason: string): Decision {
     const rule = acl[3] === '*' ? '*' : Number(acl[3]);
     return { kind: 'acl', acl: acl[1] ?? '', direction: directionOf(acl[2]), rule };
   }
+  const policy = /^NETPOL (\S+) (ingress|egress)$/.exec(reason);
+  if (policy !== null) {
+    return { kind: 'netpol', policy: policy[1] ?? '', direction: directionOf(policy[2]) };
+  }
   if (reason === 'ENI source/destination check') return { kind: 'source-dest-check' };
   if (reason === 'SG tracking allowance exceeded') return { kind: 'allowance' };
   return { kind: 'other' };
@@ -151,6 +162,8 @@ export function renderDecision({ decision, reason }: Pick<Drop, 'decision' | 're
     }
     case 'acl':
       return `acl/${decision.acl} ${decision.direction} rule ${decision.rule}`;
+    case 'netpol':
+      return `netpol/${decision.policy} ${decision.direction}`;
     case 'source-dest-check':
       return 'source/destination check';
     case 'allowance':

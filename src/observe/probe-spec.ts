@@ -33,7 +33,9 @@ const ExpectationSpec = z.strictObject({
   answeredBy: z.string().describe('The thing that answered').optional(),
   blockedBy: z
     .string()
-    .describe('What stops it: sg/web, "sg/web ingress", "acl/private egress rule 90", rtb/private')
+    .describe(
+      'What stops it: sg/web, "sg/web ingress", "acl/private egress rule 90", netpol/deny, rtb/private',
+    )
     .optional(),
   spread: z
     .enum(['even', 'one'])

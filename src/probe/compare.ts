@@ -79,7 +79,7 @@ export function findDifferences(
 
   // What the model names must be what the kernel's own log names; routes and gateways write no log.
   const { by } = judgement;
-  const isLogged = by !== undefined && /^(sg|acl)\//.test(by);
+  const isLogged = by !== undefined && /^(sg|acl|netpol)\//.test(by);
   if (isLogged && judgement.depends === undefined) {
     const { denied } = evidence;
     if (!denied.some((drop) => isDeniedBy(by, drop))) {
@@ -189,14 +189,27 @@ function findNames(cloud: Cloud, { probe, request, outcome }: Seen): string[] {
 /** `sg/web` is any rule of the group's, `sg/web ingress` its ingress; of several groups each is meant. */
 export function isBlockedBy(expected: string, by: string | undefined): boolean {
   if (by === undefined) return false;
-  const [object = '', ...rest] = expected.split(' ');
+  const [written = '', ...rest] = expected.split(' ');
+  const object = written.replace(/^netpol\/([^/]+)$/, 'netpol/default/$1');
   const [objects = '', ...more] = by.split(' ');
   return objects.split(',').includes(object) && rest.every((word, index) => more[index] === word);
 }
 
-/** Whether the log says what the model does; of groups that it leaves out it knows no more than how many they are. */
+/**
+ * Whether the log says what the model does; of groups that it leaves out it knows no more than how many they are, and of
+ * network policies it names the first.
+ */
 export function isDeniedBy(by: string, drop: Pick<Drop, 'decision' | 'reason'>): boolean {
   const { decision } = drop;
+  if (decision.kind === 'netpol') {
+    const [policies = '', side] = by.split(' ');
+    const [first = ''] = policies.split(',');
+    const [begin = first] = renderDecision(drop).split(' ')[0]?.split('~') ?? [];
+    const isFirst = decision.policy.endsWith('~')
+      ? first.startsWith(begin)
+      : first === `netpol/${decision.policy}`;
+    return isFirst && side === decision.direction;
+  }
   if (decision.kind !== 'sg' || decision.leftOut === 0) return by === renderDecision(drop);
   const { groups, leftOut, direction } = decision;
   const [objects = '', side] = by.split(' ');

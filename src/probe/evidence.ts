@@ -179,6 +179,9 @@ export function readEvidence(
 /**
  * The denials of a conversation, by its addresses and ports wherever it was seen: each NAT on the way has shown it with
  * others. What comes back has them the other way round. An ICMP error about it is none of its packets.
+ *
+ * A node's network policies deny what a Service has just given another destination, and nobody has seen with it: such a
+ * packet is known by who sent it.
  */
 export function deniedOf(seen: readonly Packet[], drops: readonly Drop[]): Drop[] {
   const keys = new Set(
@@ -190,7 +193,15 @@ export function deniedOf(seen: readonly Packet[], drops: readonly Drop[]): Drop[
       ];
     }),
   );
-  return drops.filter(({ protocol, icmpId, source, sourcePort, destination, destinationPort }) => {
+  const senders = new Set(
+    seen.map(({ protocol, icmp, source, sourcePort }) =>
+      [protocol, icmp?.identifier ?? 0, source, sourcePort].join(' '),
+    ),
+  );
+  return drops.filter((drop) => {
+    const { protocol, icmpId, source, sourcePort, destination, destinationPort } = drop;
+    const sender = [protocol, icmpId ?? 0, source, sourcePort ?? 0].join(' ');
+    if (drop.decision.kind === 'netpol' && senders.has(sender)) return true;
     const ends = [source, sourcePort ?? 0, destination, destinationPort ?? 0];
     return keys.has([protocol, icmpId ?? 0, ...ends].join(' '));
   });

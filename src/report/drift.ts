@@ -98,6 +98,9 @@ function describeChange(wanted: KernelObject, found: KernelObject, as: string | 
     const differences = [policyChange(wanted, found), rulesChange(wanted.rules, found.rules)];
     return `${name} ${differences.filter((text) => text !== '').join(', ')}`;
   }
+  if (wanted.kind === 'ipset' && found.kind === 'ipset' && wanted.type === found.type) {
+    return `${name} ${listChange(wanted.members, found.members, 'member')}`;
+  }
   if (wanted.kind === 'sysctl' && found.kind === 'sysctl') {
     return `${name} is ${found.value}, not ${wanted.value}`;
   }
@@ -138,16 +141,21 @@ function policyChange(wanted: WithRules, found: WithRules): string {
 
 /** `has a rule more`, `lacks 2 rules`, `has its rules in another order`. */
 function rulesChange(wanted: readonly string[], found: readonly string[]): string {
+  const change = listChange(wanted, found, 'rule');
+  if (change === '')
+    return wanted.join('\n') === found.join('\n') ? '' : 'has its rules in another order';
+  return change;
+}
+
+/** `lacks a rule and has 2 rules more`; nothing where both have the same ones. */
+function listChange(wanted: readonly string[], found: readonly string[], noun: string): string {
   const lacks = without(wanted, found).length;
   const more = without(found, wanted).length;
-  const rules = (number: number): string => (number === 1 ? 'a rule' : `${number} rules`);
-  const parts = [
-    ...(lacks === 0 ? [] : [`lacks ${rules(lacks)}`]),
-    ...(more === 0 ? [] : [`has ${rules(more)} more`]),
-  ];
-  if (parts.length === 0)
-    return wanted.join('\n') === found.join('\n') ? '' : 'has its rules in another order';
-  return parts.join(' and ');
+  const some = (number: number): string => (number === 1 ? `a ${noun}` : `${number} ${noun}s`);
+  return [
+    ...(lacks === 0 ? [] : [`lacks ${some(lacks)}`]),
+    ...(more === 0 ? [] : [`has ${some(more)} more`]),
+  ].join(' and ');
 }
 
 /** The lines of a list that another does not have, each as often as it is missing. */
@@ -189,6 +197,8 @@ function nounAndName(object: KernelObject): readonly [noun: string, name: string
     }
     case 'iptables-chain':
       return ['chain', `${object.chain} (iptables -t ${object.table})`];
+    case 'ipset':
+      return ['ipset', object.set];
     case 'nft-chain':
       return ['chain', `${object.chain} (nft ${object.family} ${object.table})`];
     case 'nft-table':
@@ -244,6 +254,11 @@ function kernelLines(object: KernelObject): string[] {
         ...object.rules.map((rule) => `iptables -t ${object.table}: -A ${object.chain} ${rule}`),
       ];
     }
+    case 'ipset':
+      return [
+        `ipset ${object.set} ${object.type}${unlikeOf(object)}`,
+        ...object.members.map((member) => `ipset ${object.set}: ${member}`),
+      ];
     case 'nft-chain': {
       const chain = `nft ${object.family} ${object.table} ${object.chain}`;
       return [

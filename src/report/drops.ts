@@ -108,13 +108,17 @@ export function whereRulesStand(
 ): string[] {
   const reasons = new Set(drops.map(({ netns, reason }) => `${netns} ${reason}`));
   const chains = [...planned.values()].flatMap(({ object }) => {
-    if (object.kind !== 'nft-chain') return [];
-    const { netns, family, table: name, chain, rules } = object;
-    const logs = rules.flatMap((rule) => /\blog prefix "([^"]*)"/.exec(rule)?.[1] ?? []);
+    if (object.kind !== 'nft-chain' && object.kind !== 'iptables-chain') return [];
+    const { netns, chain, rules } = object;
+    const logs = rules.flatMap(
+      (rule) => /(?:\blog |--nflog-)prefix "([^"]*)"/.exec(rule)?.[1] ?? [],
+    );
     if (!logs.some((reason) => reasons.has(`${netns} ${reason}`))) return [];
-    return [
-      `npx hoplab exec ${thingIn(netns) ?? netns} -- nft list chain ${family} ${name} ${chain}`,
-    ];
+    const line =
+      object.kind === 'nft-chain'
+        ? `nft list chain ${object.family} ${object.table} ${chain}`
+        : `iptables${object.table === 'filter' ? '' : ` -t ${object.table}`} -L ${chain} -n -v`;
+    return [`npx hoplab exec ${thingIn(netns) ?? netns} -- ${line}`];
   });
   return [...new Set(chains)];
 }

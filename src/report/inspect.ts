@@ -9,6 +9,7 @@ import { podReference } from '../k8s/pod.ts';
 import { balancerSections } from './balancer-sections.ts';
 import { gateSections } from './gate-sections.ts';
 import { zoneSections } from './hosted-zone.ts';
+import { policySections } from './network-policy.ts';
 import { renderSections, rowsAsJson, type Section } from './section.ts';
 import { serviceSections } from './service.ts';
 import { PLAIN, type Style } from './style.ts';
@@ -35,6 +36,7 @@ function labSections(cloud: Cloud): Section[] {
       ...gateSections(cloud, vpc),
     ]),
     ...clusterSections(cloud),
+    ...policySections(cloud),
     ...serviceSections(cloud),
     ...balancerSections(cloud),
     ...zoneSections(cloud),

@@ -46,6 +46,8 @@ export function renderObject(object: KernelObject): string {
       return `neighbour ${object.address} lladdr ${object.mac} dev ${object.link}`;
     case 'iptables-chain':
       return `iptables -t ${object.table} ${object.chain}: ${rules(object.rules)}`;
+    case 'ipset':
+      return `ipset ${object.set} ${object.type}: ${members(object.members)}`;
     case 'nft-table':
       return `nft table ${object.family} ${object.table}`;
     case 'nft-set':
@@ -79,6 +81,13 @@ function renderRoute(route: Extract<KernelObject, { kind: 'route' }>): string {
   if (route.source !== undefined) words.push(`src ${route.source}`);
   if (route.table !== 254) words.push(`table ${tableWord(route.table)}`);
   return words.join(' ');
+}
+
+/** A few are said, of more their number. */
+function members(list: readonly string[]): string {
+  if (list.length === 0) return 'empty';
+  if (list.length > 3) return `${list.length} members`;
+  return list.map((one) => one.split(' ')[0]).join(', ');
 }
 
 function rules(list: readonly string[]): string {

@@ -27,7 +27,7 @@ t.test('what moves packets but is not built is named in a warning', async (t) =>
   const text = `
 { apiVersion: elbv2.k8s.aws/v1beta1, kind: TargetGroupBinding, metadata: { name: web } }
 ---
-{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: deny } }
+{ apiVersion: elbv2.k8s.aws/v1beta1, kind: IngressClassParams, metadata: { name: alb } }
 ---
 { apiVersion: batch/v1, kind: CronJob, metadata: { name: nightly } }
 ---
@@ -35,7 +35,7 @@ t.test('what moves packets but is not built is named in a warning', async (t) =>
 `;
   t.strictSame(problems(text), [
     'm.yaml:2:82: warning[not-enforced-yet]: TargetGroupBinding "web" is not enforced yet: no target is registered',
-    'm.yaml:4:76: warning[not-enforced-yet]: NetworkPolicy "deny" is not enforced yet: what it denies is allowed',
+    'm.yaml:4:82: warning[not-enforced-yet]: IngressClassParams "alb" is not enforced yet: load balancers take no settings of it',
     'm.yaml:6:58: warning[not-run]: CronJob "nightly" is not run: its pods are not built',
     'm.yaml:8:49: warning[not-run]: Node "node-1" is not run: a lab\'s nodes are declared in its lab file',
   ]);
@@ -81,7 +81,7 @@ t.test('each mistake is reported where it stands', async (t) => {
       'm.yaml:1:30: error[unknown-kind]: unknown kind "Deploymnet"\n  hint: did you mean "Deployment"?',
     ],
     '{ apiVersion: x.io/v1, kind: SomethingElse, metadata: { name: web } }': [
-      'm.yaml:1:30: error[unknown-kind]: unknown kind "SomethingElse"\n  hint: Hoplab runs Pod, Namespace, Service, Endpoints, Deployment, ReplicaSet, StatefulSet, DaemonSet, EndpointSlice, Ingress, IngressClass, SecurityGroupPolicy, and accepts what else is built into Kubernetes',
+      'm.yaml:1:30: error[unknown-kind]: unknown kind "SomethingElse"\n  hint: Hoplab runs Pod, Namespace, Service, Endpoints, Deployment, ReplicaSet, StatefulSet, DaemonSet, EndpointSlice, Ingress, IngressClass, NetworkPolicy, SecurityGroupPolicy, and accepts what else is built into Kubernetes',
     ],
     '{ apiVersion: v1beta1, kind: ConfigMap, metadata: { name: web } }': [
       'm.yaml:1:15: error[wrong-api-version]: ConfigMap is in v1, not in "v1beta1"\n  hint: write apiVersion: v1',

@@ -13,8 +13,8 @@ t.test('sections of several namespaces, files whole, servers', async (t) => {
   t.strictSame(
     [...(read?.netns ?? [])],
     [
-      ['a', { ip: '[]\n[]', fdb: '', nft: '', iptables: '', proc: 'net/x:1' }],
-      ['b', { ip: '', fdb: '', nft: '', iptables: '*nat', proc: '' }],
+      ['a', { ip: '[]\n[]', fdb: '', nft: '', iptables: '', ipset: '', proc: 'net/x:1' }],
+      ['b', { ip: '', fdb: '', nft: '', iptables: '*nat', ipset: '', proc: '' }],
     ],
   );
   t.strictSame([...(read?.files ?? [])], [['/etc/hosts', 'one\ntwo\n']]);

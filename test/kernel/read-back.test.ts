@@ -221,7 +221,7 @@ const WHY = because('c', 'thing');
 const plan = (...objects: readonly KernelObject[]): KernelState =>
   new Map(objects.map((object) => [objectKey(object), { object, because: WHY }]));
 
-const NETNS_TEXT: NetnsText = { ip: '', fdb: '', nft: '', iptables: '', proc: '' };
+const NETNS_TEXT: NetnsText = { ip: '', fdb: '', nft: '', iptables: '', ipset: '', proc: '' };
 const read = (
   netns: Readonly<Record<string, Partial<NetnsText>>>,
   rest: Partial<ReadTexts> = {},

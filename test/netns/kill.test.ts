@@ -62,6 +62,14 @@ apiVersion: v1
 kind: Pod
 metadata: { name: b }
 spec: { containers: [{ name: main, ports: [{ containerPort: 5353, protocol: UDP }] }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: all }
+spec:
+  podSelector: {}
+  ingress: [{ from: [{ podSelector: {} }, { ipBlock: { cidr: 0.0.0.0/0, except: [192.0.2.0/24] } }] }]
+  egress: [{}]
 `;
 
 /** mulberry32: small, and the same everywhere. */

@@ -22,6 +22,12 @@ export interface Draft {
   readonly internet: Record<string, { address: string; ports: readonly number[] } & More>;
   readonly pods: PodDraft[];
   readonly services: ServiceDraft[];
+  readonly policies: PolicyDraft[];
+}
+
+interface PolicyDraft {
+  readonly name: string;
+  readonly spec: More;
 }
 
 interface ServiceDraft {
@@ -258,6 +264,60 @@ const services: Feature = fc
     });
   });
 
+const policyRule = fc.record({
+  peers: fc.array(pick, { maxLength: 2 }),
+  ports: fc.array(pick, { maxLength: 2 }),
+});
+type DrawnPolicyRule = Readonly<Record<'peers' | 'ports', readonly number[]>>;
+const policyRules = fc.option(fc.array(policyRule, { maxLength: 2 }), { nil: undefined });
+
+/** By number and by name, of either protocol, some that nobody has. */
+const POLICY_PORTS: readonly More[] = [
+  { port: 80 },
+  { port: 'p-8080' },
+  { port: 53, protocol: 'UDP' },
+  { port: 'p-53', protocol: 'UDP' },
+  { port: 80, endPort: 8080 },
+  { protocol: 'UDP' },
+  { port: 'p-53' },
+];
+
+/** Of all pods or some, in each direction or in none; with peers of each kind, blocks of the VPC and of the internet. */
+const networkPolicies: Feature = fc
+  .array(fc.record({ selects: pick, types: pick, ingress: policyRules, egress: policyRules }), {
+    maxLength: 3,
+  })
+  .map((all) => (draft) => {
+    if (Object.keys(draft.cluster.nodes).length === 0) return;
+    const selectors = [{}, ...APPS.map((app) => ({ matchLabels: { app } }))];
+    const own = Object.values(draft.vpc.subnets).map(({ cidr }) => cidr);
+    const peers: readonly More[] = [
+      { namespaceSelector: {} },
+      { ipBlock: { cidr: '0.0.0.0/0', except: ['198.51.100.128/25'] } },
+      { ipBlock: { cidr: '10.0.0.0/16', except: own.slice(0, 1) } },
+      ...own.map((cidr) => ({ ipBlock: { cidr } })),
+      ...selectors.map((podSelector) => ({ podSelector })),
+    ];
+    const TYPES = [[], ['Ingress'], ['Egress'], ['Ingress', 'Egress']];
+    const rule = (drawn: DrawnPolicyRule, key: 'from' | 'to'): More => ({
+      ...(drawn.peers.length === 0
+        ? {}
+        : { [key]: drawn.peers.map((number) => picked(peers, number)) }),
+      ports: drawn.ports.map((number) => picked(POLICY_PORTS, number)),
+    });
+    all.forEach(({ selects, types, ingress, egress }, index) => {
+      draft.policies.push({
+        name: `policy-${index + 1}`,
+        spec: {
+          podSelector: picked(selectors, selects),
+          policyTypes: picked(TYPES, types),
+          ...(ingress === undefined ? {} : { ingress: ingress.map((one) => rule(one, 'from')) }),
+          ...(egress === undefined ? {} : { egress: egress.map((one) => rule(one, 'to')) }),
+        },
+      });
+    });
+  });
+
 const internetHosts: Feature = fc
   .array(fc.subarray([80, 443]), { minLength: 1, maxLength: 2 })
   .map((all) => ({ internet }) => {
@@ -442,6 +502,7 @@ const FEATURES: readonly Feature[] = [
   cluster,
   services,
   internetHosts,
+  networkPolicies,
   routeTables,
   securityGroups,
   networkAcls,
@@ -454,6 +515,7 @@ export const randomLab: fc.Arbitrary<RandomLab> = fc.tuple(...FEATURES).map((edi
     internet: {},
     pods: [],
     services: [],
+    policies: [],
   };
   for (const edit of edits) edit(draft);
   return write(draft);
@@ -469,6 +531,7 @@ function write({
   internet,
   pods,
   services: all,
+  policies,
 }: Draft): RandomLab {
   const hasNodes = Object.keys(nodes).length > 0;
   const lab = {
@@ -487,6 +550,12 @@ function write({
     ...all.map(({ name, spec }) => ({
       apiVersion: 'v1',
       kind: 'Service',
+      metadata: { name },
+      spec,
+    })),
+    ...policies.map(({ name, spec }) => ({
+      apiVersion: 'networking.k8s.io/v1',
+      kind: 'NetworkPolicy',
       metadata: { name },
       spec,
     })),

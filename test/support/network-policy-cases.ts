@@ -1,0 +1,371 @@
+/**
+ * What NetworkPolicies mean, case by case, said a third time by hand: for nine pods, a, b and c in the namespaces x, y and
+ * z, who may ask whom for what. The model is held against it in test/judge/policy.test.ts, real packets in
+ * test/netns/network-policy.test.ts.
+ *
+ * The pods and their labels are those of the conformance suite; what is tried are its cases and the classes of cyclonus.
+ *
+ * @see kubernetes test/e2e/network/netpol/network_policy.go; https://github.com/mattfenwick/cyclonus
+ */
+
+export interface Who {
+  readonly namespace: string;
+  readonly pod: string;
+  readonly address: string;
+}
+
+export interface What {
+  readonly protocol: 'tcp' | 'udp' | 'icmp';
+  /** 0 of a ping. */
+  readonly port: number;
+}
+
+export interface PolicyCase {
+  readonly title: string;
+  /** By `namespace/name`, the inside of each spec. */
+  readonly policies: Readonly<Record<string, string>>;
+  /** Between two different pods. */
+  readonly isAllowed: (from: Who, to: Who, what: What) => boolean;
+}
+
+const NAMES = ['a', 'b', 'c'] as const;
+const NAMESPACES = ['x', 'y', 'z'] as const;
+
+/** On two nodes by turns, so that each pod has neighbours and others: 10.0.3.0/24 is node-1's, 10.0.4.0/24 node-2's. */
+function addressOf(namespace: number, name: number): string {
+  return `10.0.${(namespace + name) % 2 === 0 ? 3 : 4}.${11 + 10 * namespace + name}`;
+}
+
+const PODS: readonly Who[] = NAMESPACES.flatMap((namespace, row) =>
+  NAMES.map((pod, column) => ({ namespace, pod, address: addressOf(row, column) })),
+);
+
+export const POLICY_LAB = `
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    securityGroups: { default: { ingress: [{ from: 0.0.0.0/0 }] }, eks-cluster-sg: { ingress: [{ from: 0.0.0.0/0 }] } }
+    subnets:
+      one: { cidr: 10.0.3.0/24, az: az-1 }
+      two: { cidr: 10.0.4.0/24, az: az-2 }
+cluster:
+  vpc: main
+  addons: { coredns: false }
+  nodes: { node-1: { subnet: one }, node-2: { subnet: two } }
+  pins:
+${PODS.map(
+  ({ namespace, pod, address }) =>
+    `    pod/${namespace}/${pod}: { node: ${address.startsWith('10.0.3.') ? 'node-1' : 'node-2'}, address: ${address} }`,
+).join('\n')}
+`;
+
+/** What a is called by a port's name is another number for the others. */
+function portsOf(pod: string): string {
+  const [first, second] = pod === 'a' ? ['web', 'alt'] : ['alt', 'web'];
+  return [
+    `{ name: ${first}, containerPort: 80 }, { name: ${second}, containerPort: 81 }`,
+    `{ name: ${first}-udp, containerPort: 80, protocol: UDP }, { name: ${second}-udp, containerPort: 81, protocol: UDP }`,
+  ].join(', ');
+}
+
+const PODS_TEXT = [
+  ...NAMESPACES.map(
+    (name) =>
+      `{ apiVersion: v1, kind: Namespace, metadata: { name: ${name}, labels: { ns: ${name} } } }`,
+  ),
+  ...PODS.map(
+    ({ namespace, pod }) =>
+      `{ apiVersion: v1, kind: Pod, metadata: { name: ${pod}, namespace: ${namespace}, labels: { pod: ${pod} } }, spec: { containers: [{ ports: [${portsOf(pod)}] }] } }`,
+  ),
+];
+
+/** The pods with the policies of a case. */
+export function policyManifests(policies: PolicyCase['policies']): string {
+  return [
+    ...PODS_TEXT,
+    ...Object.entries(policies).map(([key, spec]) => {
+      const [namespace = '', name = ''] = key.split('/');
+      return `{ apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: { name: ${name}, namespace: ${namespace} }, spec: { ${spec} } }`;
+    }),
+  ].join('\n---\n');
+}
+
+export function whoIs(address: string): Who | undefined {
+  return PODS.find((one) => one.address === address);
+}
+
+const A = 'podSelector: { matchLabels: { pod: a } }';
+const EVERY = 'podSelector: {}';
+const isXA = ({ namespace, pod }: Who): boolean => namespace === 'x' && pod === 'a';
+const isIn = ({ namespace }: Who, ...names: readonly string[]): boolean =>
+  names.includes(namespace);
+const tcp = ({ protocol, port }: What, ...ports: readonly number[]): boolean =>
+  protocol === 'tcp' && ports.includes(port);
+const udp = ({ protocol, port }: What, ...ports: readonly number[]): boolean =>
+  protocol === 'udp' && ports.includes(port);
+/** Of the port that a pod calls `web`. */
+const web = ({ pod }: Who): number => (pod === 'a' ? 80 : 81);
+
+/** One policy on x/a that says what may come in. */
+function intoXA(
+  title: string,
+  ingress: string,
+  isAllowed: (from: Who, what: What) => boolean,
+): PolicyCase {
+  return {
+    title,
+    policies: { 'x/in': `${A}, ingress: [${ingress}]` },
+    isAllowed: (from, to, what) => !isXA(to) || isAllowed(from, what),
+  };
+}
+
+/** One policy on x/a that says what may go out. */
+function outOfXA(
+  title: string,
+  egress: string,
+  isAllowed: (to: Who, what: What) => boolean,
+): PolicyCase {
+  return {
+    title,
+    policies: { 'x/out': `${A}, policyTypes: [Egress], egress: [${egress}]` },
+    isAllowed: (from, to, what) => !isXA(from) || isAllowed(to, what),
+  };
+}
+
+export const POLICY_CASES: readonly PolicyCase[] = [
+  { title: 'no policy: all is open', policies: {}, isAllowed: () => true },
+  {
+    title: 'all pods of x, nobody in: x reaches others, and gets its answers',
+    policies: { 'x/deny': EVERY },
+    isAllowed: (_, to) => !isIn(to, 'x'),
+  },
+  {
+    title: 'all pods of x, nowhere out: others reach x, and get its answers',
+    policies: { 'x/deny': `${EVERY}, policyTypes: [Egress]` },
+    isAllowed: (from) => !isIn(from, 'x'),
+  },
+  {
+    title: 'all pods of x, in neither direction',
+    policies: { 'x/deny': `${EVERY}, policyTypes: [Ingress, Egress]` },
+    isAllowed: (from, to) => !isIn(from, 'x') && !isIn(to, 'x'),
+  },
+  {
+    title: 'every namespace closed',
+    policies: { 'x/d': EVERY, 'y/d': EVERY, 'z/d': EVERY },
+    isAllowed: () => false,
+  },
+  {
+    title: 'who may send and who may not be sent to: both ends must allow',
+    policies: {
+      'x/out': `${EVERY}, policyTypes: [Egress], egress: [{ to: [{ namespaceSelector: { matchLabels: { ns: y } } }] }]`,
+      'y/in': `${EVERY}, ingress: [{ from: [{ podSelector: {}, namespaceSelector: { matchLabels: { ns: z } } }] }]`,
+    },
+    isAllowed: (from, to) =>
+      (!isIn(from, 'x') || isIn(to, 'y')) && (!isIn(to, 'y') || isIn(from, 'z')),
+  },
+  {
+    title: 'both ends agree on one port',
+    policies: {
+      'x/out': `${EVERY}, egress: [{ ports: [{ port: 80 }, { port: 81 }] }], policyTypes: [Egress]`,
+      'y/in': `${EVERY}, ingress: [{ ports: [{ port: 81 }] }]`,
+    },
+    isAllowed: (from, to, what) =>
+      (!isIn(from, 'x') || tcp(what, 80, 81)) && (!isIn(to, 'y') || tcp(what, 81)),
+  },
+  {
+    title: 'policies add up: one denies nobody what another allows',
+    policies: {
+      'x/deny': EVERY,
+      'x/from-b': `${A}, ingress: [{ from: [{ podSelector: { matchLabels: { pod: b } } }] }]`,
+      'x/port': `${A}, ingress: [{ ports: [{ port: 81, protocol: UDP }] }]`,
+    },
+    isAllowed: (from, to, what) =>
+      !isIn(to, 'x') || (isXA(to) && ((isIn(from, 'x') && from.pod === 'b') || udp(what, 81))),
+  },
+  {
+    title: 'a policy of another namespace says nothing',
+    policies: { 'y/in': `${A}, ingress: []` },
+    isAllowed: (_, to) => !(isIn(to, 'y') && to.pod === 'a'),
+  },
+  {
+    title: 'rules of a direction that policyTypes leaves out have no effect',
+    policies: {
+      'x/odd': `${EVERY}, policyTypes: [Egress], ingress: [], egress: [{ to: [{ podSelector: {} }] }]`,
+    },
+    isAllowed: (from, to) => !isIn(from, 'x') || isIn(to, 'x'),
+  },
+  {
+    title: 'egress rules alone close for what comes in, too',
+    policies: { 'x/out': `${A}, egress: [{}]` },
+    isAllowed: (_, to) => !isXA(to),
+  },
+  {
+    title: 'whom a policy selects: expressions of each kind',
+    policies: {
+      'x/in':
+        'podSelector: { matchExpressions: [{ key: pod, operator: In, values: [a, b] }, { key: pod, operator: NotIn, values: [b] }, { key: pod, operator: Exists }, { key: old, operator: DoesNotExist }] }',
+    },
+    isAllowed: (_, to) => !isXA(to),
+  },
+  intoXA('nobody: an empty list of rules', '', () => false),
+  intoXA('everybody: a rule that says nothing', '{}', () => true),
+  intoXA('everybody: lists that are empty', '{ from: [], ports: [] }', () => true),
+  intoXA('pods of the own namespace', '{ from: [{ podSelector: {} }] }', (from) => isIn(from, 'x')),
+  intoXA(
+    'pods of the own namespace, by a label',
+    '{ from: [{ podSelector: { matchLabels: { pod: b } } }] }',
+    (from) => isIn(from, 'x') && from.pod === 'b',
+  ),
+  intoXA('pods of all namespaces', '{ from: [{ namespaceSelector: {} }] }', () => true),
+  intoXA(
+    'namespaces by a label',
+    '{ from: [{ namespaceSelector: { matchLabels: { ns: y } } }] }',
+    (from) => isIn(from, 'y'),
+  ),
+  intoXA(
+    'a namespace by its name',
+    '{ from: [{ namespaceSelector: { matchLabels: { kubernetes.io/metadata.name: z } } }] }',
+    (from) => isIn(from, 'z'),
+  ),
+  intoXA(
+    'namespaces by expressions',
+    '{ from: [{ namespaceSelector: { matchExpressions: [{ key: ns, operator: NotIn, values: [x] }, { key: ns, operator: In, values: [x, z] }] } }] }',
+    (from) => isIn(from, 'z'),
+  ),
+  intoXA(
+    'both selectors in one peer: both must fit',
+    '{ from: [{ namespaceSelector: { matchLabels: { ns: y } }, podSelector: { matchLabels: { pod: b } } }] }',
+    (from) => isIn(from, 'y') && from.pod === 'b',
+  ),
+  intoXA(
+    'both selectors in two peers: either is enough',
+    '{ from: [{ namespaceSelector: { matchLabels: { ns: y } } }, { podSelector: { matchLabels: { pod: b } } }] }',
+    (from) => isIn(from, 'y') || (isIn(from, 'x') && from.pod === 'b'),
+  ),
+  intoXA(
+    'pods by a label in all namespaces',
+    '{ from: [{ namespaceSelector: {}, podSelector: { matchLabels: { pod: c } } }] }',
+    (from) => from.pod === 'c',
+  ),
+  intoXA(
+    'pods that nobody is',
+    '{ from: [{ podSelector: { matchLabels: { pod: d } } }] }',
+    () => false,
+  ),
+  intoXA('a port is of TCP', '{ ports: [{ port: 80 }] }', (_, what) => tcp(what, 80)),
+  intoXA('a port of UDP', '{ ports: [{ port: 80, protocol: UDP }] }', (_, what) => udp(what, 80)),
+  intoXA(
+    'all of a protocol',
+    '{ ports: [{ protocol: UDP }] }',
+    (_, { protocol }) => protocol === 'udp',
+  ),
+  intoXA(
+    'all of TCP, by a port that says nothing',
+    '{ ports: [{}] }',
+    (_, { protocol }) => protocol === 'tcp',
+  ),
+  intoXA('a range', '{ ports: [{ port: 80, endPort: 81 }] }', (_, what) => tcp(what, 80, 81)),
+  intoXA('a range up to 80', '{ ports: [{ port: 1, endPort: 80, protocol: UDP }] }', (_, what) =>
+    udp(what, 80),
+  ),
+  intoXA(
+    'several ports, of which each is enough',
+    '{ ports: [{ port: 80 }, { port: 81, protocol: UDP }] }',
+    (_, what) => tcp(what, 80) || udp(what, 81),
+  ),
+  intoXA('a port by its name', '{ ports: [{ port: web }] }', (_, what) => tcp(what, 80)),
+  intoXA('a name of another protocol', '{ ports: [{ port: web, protocol: UDP }] }', () => false),
+  intoXA(
+    'a port of SCTP, which nobody speaks',
+    '{ ports: [{ port: 80, protocol: SCTP }] }',
+    () => false,
+  ),
+  {
+    title: 'a name is what each pod calls it: another number for each',
+    policies: {
+      'y/in': `${EVERY}, ingress: [{ ports: [{ port: web }, { port: web-udp, protocol: UDP }] }]`,
+    },
+    isAllowed: (_, to, what) => !isIn(to, 'y') || tcp(what, web(to)) || udp(what, web(to)),
+  },
+  intoXA(
+    'a peer and a port of one rule belong together, those of two do not',
+    '{ from: [{ podSelector: { matchLabels: { pod: b } } }], ports: [{ port: 80 }] }, { from: [{ podSelector: { matchLabels: { pod: c } } }], ports: [{ port: 81 }] }',
+    (from, what) =>
+      isIn(from, 'x') &&
+      ((from.pod === 'b' && tcp(what, 80)) || (from.pod === 'c' && tcp(what, 81))),
+  ),
+  intoXA(
+    'one address',
+    `{ from: [{ ipBlock: { cidr: ${addressOf(1, 1)}/32 } }] }`,
+    (from) => from.address === addressOf(1, 1),
+  ),
+  intoXA(
+    'a block, and what is left out of it',
+    '{ from: [{ ipBlock: { cidr: 10.0.0.0/16, except: [10.0.3.0/24] } }] }',
+    ({ address }) => address.startsWith('10.0.4.'),
+  ),
+  intoXA(
+    'what one peer leaves out another one may mean',
+    `{ from: [{ ipBlock: { cidr: 10.0.0.0/16, except: [10.0.3.0/24, ${addressOf(0, 1)}/32] } }, { namespaceSelector: { matchLabels: { ns: z } } }] }`,
+    (from) =>
+      (from.address.startsWith('10.0.4.') && from.address !== addressOf(0, 1)) || isIn(from, 'z'),
+  ),
+  intoXA(
+    'everywhere but a half of the world, and but a part of what is left',
+    '{ from: [{ ipBlock: { cidr: 0.0.0.0/0, except: [128.0.0.0/1, 10.0.4.0/24] } }], ports: [{ port: 80, endPort: 90 }] }',
+    ({ address }, what) => address.startsWith('10.0.3.') && tcp(what, 80, 81),
+  ),
+  intoXA('everywhere', '{ from: [{ ipBlock: { cidr: 0.0.0.0/0 } }] }', () => true),
+  intoXA(
+    'a block of IPv6, where nobody is',
+    '{ from: [{ ipBlock: { cidr: "::/0" } }] }',
+    () => false,
+  ),
+  outOfXA('nowhere: an empty list of rules', '', () => false),
+  outOfXA('to a namespace', '{ to: [{ namespaceSelector: { matchLabels: { ns: y } } }] }', (to) =>
+    isIn(to, 'y'),
+  ),
+  outOfXA(
+    'to some pods of another namespace, at one port',
+    '{ to: [{ namespaceSelector: { matchLabels: { ns: z } }, podSelector: { matchExpressions: [{ key: pod, operator: In, values: [b, c] }] } }], ports: [{ port: 81 }] }',
+    (to, what) => isIn(to, 'z') && to.pod !== 'a' && tcp(what, 81),
+  ),
+  outOfXA(
+    'to a port by its name, as each receiver calls it',
+    '{ ports: [{ port: web }] }',
+    (to, what) => tcp(what, web(to)),
+  ),
+  outOfXA(
+    'to a port by its name, of some pods',
+    '{ to: [{ namespaceSelector: {}, podSelector: { matchLabels: { pod: c } } }], ports: [{ port: web-udp, protocol: UDP }, { port: 80 }] }',
+    (to, what) => to.pod === 'c' && (udp(what, 81) || tcp(what, 80)),
+  ),
+  outOfXA(
+    'to a port by its name, in a block',
+    '{ to: [{ ipBlock: { cidr: 10.0.0.0/16, except: [10.0.4.0/24] } }], ports: [{ port: alt }] }',
+    (to, what) => to.address.startsWith('10.0.3.') && tcp(what, to.pod === 'a' ? 81 : 80),
+  ),
+  outOfXA(
+    'to a block, and what is left out of it',
+    '{ to: [{ ipBlock: { cidr: 10.0.4.0/24, except: [10.0.4.16/28] } }] }',
+    (to) => to.address.startsWith('10.0.4.') && !isBetween(to.address, 16, 31),
+  ),
+  {
+    title: 'a chain of three, and nothing else',
+    policies: {
+      'x/d': `${EVERY}, policyTypes: [Ingress, Egress]`,
+      'x/a': `${A}, policyTypes: [Ingress, Egress], ingress: [{ from: [{ namespaceSelector: { matchLabels: { ns: y } } }], ports: [{ port: 80 }] }], egress: [{ to: [{ podSelector: { matchLabels: { pod: b } } }], ports: [{ port: 81 }] }]`,
+      'x/b':
+        'podSelector: { matchLabels: { pod: b } }, ingress: [{ from: [{ podSelector: { matchLabels: { pod: a } } }], ports: [{ port: 81 }] }]',
+    },
+    isAllowed: (from, to, what) =>
+      (!isIn(from, 'x') && !isIn(to, 'x')) ||
+      (isIn(from, 'y') && isXA(to) && tcp(what, 80)) ||
+      (isXA(from) && isIn(to, 'x') && to.pod === 'b' && tcp(what, 81)),
+  },
+];
+
+function isBetween(address: string, first: number, last: number): boolean {
+  const host = Number(address.split('.')[3]);
+  return first <= host && host <= last;
+}
