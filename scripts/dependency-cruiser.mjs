@@ -8,7 +8,8 @@
 
 const concept = '^src/(aws|k8s|eks|internet)/';
 /** The nouns of the kernel that a concept needs to say what it wants. */
-const kernelNouns = '^src/kernel/(state|fragment|netns|sysctl|daemon|server|name-server|nft)\\.ts$';
+const kernelNouns =
+  '^src/kernel/(state|fragment|netns|sysctl|daemon|server|name-server|nft|postgres)\\.ts$';
 
 /** `from` may import the listed folders and files of src, itself, and nothing else of src. */
 function only(name, from, allowed, comment) {

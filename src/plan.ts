@@ -2,6 +2,7 @@
 
 import { planLoadBalancers } from './aws/alb-haproxy.ts';
 import { loadBalancerRecords, planLoadBalancerNodes } from './aws/application-load-balancer.ts';
+import { databaseRecords, planDbInstance } from './aws/db-instance.ts';
 import { planDropLog } from './aws/drop-log.ts';
 import { internetLink, planInternetGateway, TRANSIT_IGW } from './aws/internet-gateway.ts';
 import { planInstance } from './aws/instance.ts';
@@ -16,7 +17,7 @@ import { planVpc } from './aws/vpc.ts';
 import { because } from './base/because.ts';
 import type { Diagnostics } from './base/diagnostic.ts';
 import { renderReference } from './base/reference.ts';
-import { addressMappings, type Cloud, type Cluster, vpcOfThing } from './cloud.ts';
+import { addressMappings, type Cloud, type Cluster, databasesOf, vpcOfThing } from './cloud.ts';
 import { CERTIFICATE_AUTHORITY, endpointNames, planControlPlane } from './eks/control-plane.ts';
 import { isKubeDns } from './eks/coredns.ts';
 import { planNode } from './eks/node.ts';
@@ -49,6 +50,9 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     }
     for (const nat of vpc.natGateways.values()) fragment.addAll(planNatGateway(nat));
     for (const instance of vpc.instances.values()) fragment.addAll(planInstance(instance));
+    for (const database of vpc.databases.values()) {
+      fragment.addAll(planDbInstance(database, programs.postgres));
+    }
   }
   if (cloud.cluster !== undefined) {
     fragment.addAll(planCluster(cloud, cloud.cluster, programs));
@@ -79,10 +83,21 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     );
     const isCluster = cloud.cluster?.vpc === vpc.name;
     const ofEndpoint = isCluster ? endpoint?.inside : endpoint?.outside;
+    const ofDatabases = databasesOf(cloud).flatMap((database) =>
+      databaseRecords(
+        database,
+        vpc.databases.get(database.name) === database ? 'inside' : 'outside',
+      ),
+    );
     fragment.addAll(
       planResolver(vpc, {
         clients: clients.map((thing) => thing.netns),
-        elsewhere: [...others.flatMap(namesOutside), ...hostNames, ...(ofEndpoint ?? [])],
+        elsewhere: [
+          ...others.flatMap(namesOutside),
+          ...hostNames,
+          ...(ofEndpoint ?? []),
+          ...ofDatabases,
+        ],
       }),
     );
   }
@@ -90,6 +105,7 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     ...[...cloud.vpcs.values()].flatMap(namesOutside),
     ...hostNames,
     ...(endpoint?.outside ?? []),
+    ...databasesOf(cloud).flatMap((database) => databaseRecords(database, 'outside')),
   ];
   fragment.addAll(planInternetDns(cloud.internetHosts, names));
   if (gateways.length > 0 || cloud.internetHosts.length > 0) {

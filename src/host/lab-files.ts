@@ -24,6 +24,7 @@ export function readPrograms(): Programs {
     responder: server + read('responder.pl'),
     dropLog: read('drop-log.pl'),
     clusterDns: server + read('cluster-dns.pl'),
+    postgres: read('postgres.sh'),
   };
 }
 

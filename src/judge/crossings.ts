@@ -106,6 +106,7 @@ function own(stop: Stop, other: Stop | undefined): Crossing[] {
     case 'nat':
     case 'eks':
     case 'alb':
+    case 'rds':
       return stop.interfaces.map(({ link }) => at(link));
     case 'vpc':
       return [];

@@ -20,6 +20,8 @@ export interface NameRecord {
   readonly address: Ipv4;
   /** Another address that leads back to the name. */
   readonly alsoOf?: Ipv4;
+  /** Another name that leads to this one, and how long whoever asks may keep that (CNAME). */
+  readonly alias?: { readonly name: string; readonly ttlSeconds: number };
 }
 
 /** A name for each address of a block, made of its four numbers: `ip-10-0-3-10.ec2.internal`, and back. */
@@ -53,6 +55,9 @@ export function nameServer(
     'local=/#/',
     ...blocks.map(({ block, prefix, domain }) => `synth-domain=${domain},${block},${prefix}`),
     ...records.map((record) => `host-record=${record.name},${record.address}`),
+    ...records.flatMap(({ alias, name: target }) =>
+      alias === undefined ? [] : [`cname=${alias.name},${target},${alias.ttlSeconds}`],
+    ),
     ...records.flatMap(({ alsoOf, name: target }) =>
       alsoOf === undefined ? [] : [`ptr-record=${reverseName(alsoOf)},${target}`],
     ),

@@ -29,7 +29,7 @@ function rules(settings: Record<string, unknown>): string[] {
   );
   const state = mergeFragments(
     fragment,
-    { responder: '', dropLog: '', clusterDns: '' },
+    { postgres: '', responder: '', dropLog: '', clusterDns: '' },
     diagnostics,
   );
   return [...state.values()]
