@@ -2,7 +2,8 @@
 #
 # Sourced by scripts/hoplab, scripts/test.sh and scripts/check.sh, which set `here` to their own path
 # and call `bootstrap`; run by itself, it brings everything that a lab needs, whoever runs it, and ends;
-# with the word `tools` it only lists the commands and their packages.
+# with the word `tools` it only lists the commands and their packages, with `postgres` it brings what a lab with a database
+# needs, too.
 # Where nothing is missing it starts no process: it runs before every command.
 #
 # Sets root (of the project), node (to run TypeScript with), and adds the sbin directories to PATH.
@@ -20,9 +21,10 @@ cannot() {
   exit 3
 }
 
-# bootstrap [dev] [commands] [everyone]
+# bootstrap [dev] [commands] [postgres] [everyone]
 #   dev       the development packages too (tests, linters)
 #   commands  the kernel's tools too: ip, nft, tcpdump, ...
+#   postgres  and PostgreSQL, which only labs with a database need
 #   everyone  and what they take for users other than this one
 bootstrap() {
   root=$(CDPATH='' cd -P -- "${here%/*}/.." && pwd) || exit 3
@@ -31,11 +33,12 @@ bootstrap() {
     *) PATH=$PATH:/usr/sbin:/sbin ;;
   esac
   export PATH
-  dev='' commands='' everyone=''
+  dev='' commands='' postgres='' everyone=''
   for part in "$@"; do
     case $part in
       dev) dev=yes ;;
       commands) commands=yes ;;
+      postgres) postgres=yes ;;
       everyone) everyone=yes ;;
     esac
   done
@@ -224,6 +227,13 @@ each_command() {
   for tool in nsenter unshare flock setsid setpriv; do
     need $tool util-linux util-linux util-linux util-linux
   done
+  # Debian keeps it out of the PATH.
+  if [ -n "$postgres" ]; then
+    for directory in /usr/lib/postgresql/*/bin; do
+      [ ! -x "$directory/postgres" ] || PATH=$PATH:$directory
+    done
+    need postgres postgresql postgresql-server postgresql postgresql
+  fi
   # Only who is not root needs it, for the ids of a user namespace.
   if [ -n "$everyone" ] || { ! command -v newuidmap >/dev/null && [ "$(id -u)" != 0 ]; }; then
     need newuidmap uidmap shadow-utils shadow-uidmap shadow
@@ -240,12 +250,19 @@ install_commands() {
     cannot "install them with: $(command_of_distribution)"
   elif [ "$(id -u)" != 0 ]; then
     say "these commands are missing:$missing; install them with:"
-    echo "sudo apt-get install -y --no-install-recommends$debian" >&2
+    case "$debian " in
+      # Not by apt-get alone: see without_making_a_cluster.
+      *' postgresql '*) echo "sudo sh $root/scripts/bootstrap.sh postgres" >&2 ;;
+      *) echo "sudo apt-get install -y --no-install-recommends$debian" >&2 ;;
+    esac
     exit 3
   fi
   say "installing Debian packages:$debian"
   # shellcheck disable=SC2086 # a list of words
-  (without_starting_services apt_install $debian) || exit 3
+  case "$debian " in
+    *' postgresql '*) (without_making_a_cluster apt_install $debian) || exit 3 ;;
+    *) (without_starting_services apt_install $debian) || exit 3 ;;
+  esac
   commands_are_there || cannot "installed, but still missing:$missing"
 }
 
@@ -279,6 +296,18 @@ without_starting_services() {
   "$@"
 }
 
+# Runs in a subshell. Debian's PostgreSQL makes a cluster when it comes, one that starts with the machine from then on. Labs have their own, so
+# it is told not to, for as long as this takes: postgresql-common, which brings the file, comes first.
+without_making_a_cluster() {
+  settings=/etc/postgresql-common/createcluster.conf
+  [ -e "$settings" ] || (without_starting_services apt_install postgresql-common) || return
+  cp -p "$settings" "$settings.hoplab" || return
+  trap 'mv -f "$settings.hoplab" "$settings"' EXIT
+  trap 'exit 130' INT TERM HUP
+  echo 'create_main_cluster = false' >>"$settings"
+  (without_starting_services "$@")
+}
+
 case ${0##*/} in
   bootstrap.sh)
     here=$0
@@ -286,8 +315,10 @@ case ${0##*/} in
     if [ "${1-}" = tools ]; then
       # The list alone, for `hoplab doctor`: COMMAND<TAB>DEBIAN PACKAGE
       need() { printf '%s\t%s\n' "$1" "$2"; }
-      everyone=yes
+      everyone=yes postgres=yes
       each_command
+    elif [ "${1-}" = postgres ]; then
+      bootstrap commands postgres
     else
       bootstrap commands everyone
     fi

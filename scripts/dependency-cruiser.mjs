@@ -9,7 +9,7 @@
 const concept = '^src/(aws|k8s|eks|internet)/';
 /** The nouns of the kernel that a concept needs to say what it wants. */
 const kernelNouns =
-  '^src/kernel/(state|fragment|netns|sysctl|daemon|checking-haproxy|server|name-server|nft)\\.ts$';
+  '^src/kernel/(state|fragment|netns|sysctl|daemon|checking-haproxy|server|name-server|nft|postgres)\\.ts$';
 
 /** `from` may import the listed folders and files of src, itself, and nothing else of src. */
 function only(name, from, allowed, comment) {

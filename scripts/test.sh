@@ -7,7 +7,7 @@
 here=$0
 case $here in */*) ;; *) here=./$here ;; esac
 . "${here%/*}/bootstrap.sh"
-bootstrap dev "${HOPLAB_PURE_TESTS-commands}" "${HOPLAB_PURE_TESTS-everyone}"
+bootstrap dev "${HOPLAB_PURE_TESTS-commands}" "${HOPLAB_PURE_TESTS-postgres}" "${HOPLAB_PURE_TESTS-everyone}"
 PATH=${node%/*}:$root/node_modules/.bin:$PATH
 cd "$root" || exit
 compile_once

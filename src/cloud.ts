@@ -5,6 +5,7 @@
  */
 
 import { aliasTarget, type LoadBalancer } from './aws/application-load-balancer.ts';
+import { type DbInstance, type DbServer, serversOf } from './aws/db-instance.ts';
 import { type HostedZone, resolveHostedZones } from './aws/hosted-zone.ts';
 import { type NetworkLoadBalancer, nlbAliasTarget } from './aws/network-load-balancer.ts';
 import type { AddressMapping } from './aws/internet-gateway.ts';
@@ -95,7 +96,7 @@ export interface Thing {
 }
 
 export type ThingKind =
-  'pod' | 'node' | 'instance' | 'internet' | 'nat' | 'igw' | 'vpc' | 'eks' | 'alb' | 'nlb';
+  'pod' | 'node' | 'instance' | 'internet' | 'nat' | 'igw' | 'vpc' | 'eks' | 'alb' | 'nlb' | 'rds';
 
 export interface Cluster {
   readonly vpc: string;
@@ -229,6 +230,8 @@ export function resolveCloud(lab: LabSpec, diagnostics: Diagnostics): Cloud {
     vpcs.set(name, resolveVpc(ground, spec, sources, where.in('vpcs', name), diagnostics));
   }
 
+  checkDatabaseNames(lab, vpcs, diagnostics);
+
   const pods = [...resolvedNodes.values()].flatMap((node) => node.pods);
   const publicHost = cluster?.controlPlane.publicHost;
   const hosts = publicHost === undefined ? internetHosts : [...internetHosts, publicHost];
@@ -312,6 +315,29 @@ function rulesForBalancers(
     );
   const all = [...(rule === undefined ? [] : [rule]), ...nlbNodeRules(nlbs, addresses, subnets)];
   return [...new Map(all.map((one) => [JSON.stringify(one), one])).values()];
+}
+
+/** A DB instance's name is its account's in a region, whatever the VPC. @see RDS API, DBInstanceAlreadyExists */
+function checkDatabaseNames(
+  { where }: LabSpec,
+  vpcs: ReadonlyMap<string, Vpc>,
+  diagnostics: Diagnostics,
+): void {
+  const first = new Map<string, string>();
+  for (const [vpc, { databases }] of vpcs) {
+    for (const name of databases.keys()) {
+      const there = first.get(name);
+      if (there === undefined) first.set(name, vpc);
+      else {
+        diagnostics.error(
+          'database-twice',
+          where.keyAt('vpcs', vpc, 'databases', name),
+          `VPC "${vpc}" has a database "${name}", and so has VPC "${there}"`,
+          'give each a name of its own: it is part of its endpoint',
+        );
+      }
+    }
+  }
 }
 
 /** The controller lets its load balancers into the nodes' group, whoever declared that. */
@@ -614,7 +640,9 @@ function nameThings(
     at: SourceRef | undefined,
     isSystem = false,
   ): void => {
-    const isEndpoint = ['pod', 'node', 'instance', 'internet', 'eks', 'alb', 'nlb'].includes(kind);
+    const isEndpoint = [
+      ...['pod', 'node', 'instance', 'internet', 'eks', 'alb', 'nlb', 'rds'],
+    ].includes(kind);
     const reference = renderReference(kind, name);
     things.push({ reference, kind, netns, address, isEndpoint, isSystem, at });
   };
@@ -628,6 +656,11 @@ function nameThings(
     for (const instance of vpc.instances.values()) {
       const { address } = instance.interfaces[0].addresses[0];
       add('instance', instance.name, instance.netns, address, instance.at);
+    }
+    for (const database of vpc.databases.values()) {
+      for (const { netns, eni } of serversOf(database)) {
+        add('rds', eni.thing.slice('rds/'.length), netns, eni.addresses[0].address, database.at);
+      }
     }
   }
   for (const node of cluster?.nodes.values() ?? []) {
@@ -696,10 +729,26 @@ export function addressMappings(vpc: Vpc): AddressMapping[] {
 export function vpcOfThing(cloud: Cloud, { kind, netns }: Thing): Vpc | undefined {
   if (['pod', 'node', 'eks', 'alb', 'nlb'].includes(kind))
     return cloud.vpcs.get(cloud.cluster?.vpc ?? '');
-  if (kind !== 'instance') return undefined;
-  return [...cloud.vpcs.values()].find((vpc) =>
-    [...vpc.instances.values()].some((instance) => instance.netns === netns),
+  if (kind !== 'instance' && kind !== 'rds') return undefined;
+  return [...cloud.vpcs.values()].find(({ interfaces }) =>
+    interfaces.some((eni) => eni.netns === netns),
   );
+}
+
+/** The DB instance that has a server in a network namespace, and that server. */
+export function findDatabase(
+  cloud: Pick<Cloud, 'vpcs'>,
+  netns: NetnsName,
+): { readonly database: DbInstance; readonly server: DbServer } | undefined {
+  for (const database of databasesOf(cloud)) {
+    const server = serversOf(database).find((one) => one.netns === netns);
+    if (server !== undefined) return { database, server };
+  }
+  return undefined;
+}
+
+export function databasesOf({ vpcs }: Pick<Cloud, 'vpcs'>): DbInstance[] {
+  return [...vpcs.values()].flatMap(({ databases }) => [...databases.values()]);
 }
 
 /** A thing by the words of a person. */

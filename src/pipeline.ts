@@ -10,7 +10,7 @@ import { join } from 'node:path';
 
 import { gatesOf, isOfInterest } from './aws/gate.ts';
 import { Diagnostics, InputError, sortDiagnostics, type Diagnostic } from './base/diagnostic.ts';
-import { type Cloud, resolveCloud } from './cloud.ts';
+import { type Cloud, databasesOf, resolveCloud } from './cloud.ts';
 import {
   findLab,
   hasFile,
@@ -20,6 +20,7 @@ import {
   shorten,
 } from './host/lab-files.ts';
 import { type Lock, withLock } from './host/lock.ts';
+import { bringPostgres } from './host/packages.ts';
 import { findSandbox, killSandbox, type Sandbox, startSandbox } from './host/sandbox.ts';
 import { type LabRecord, LabStore } from './host/store.ts';
 import { writeThings } from './host/thing-index.ts';
@@ -157,6 +158,7 @@ function whileLocked<Result>(
 /** Builds the lab, or turns the one that is up into what its files say now. */
 export async function up(lab: Lab, progress: Progress): Promise<Converged> {
   const store = new LabStore(lab.name);
+  if (databasesOf(lab.cloud).length > 0) await bringPostgres();
   return whileLocked(store, progress, async (lock) => {
     let sandbox = await findSandbox(store);
     if (sandbox !== undefined) checkDirectory(store, lab);

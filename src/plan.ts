@@ -2,6 +2,7 @@
 
 import { planLoadBalancers } from './aws/alb-haproxy.ts';
 import { loadBalancerRecords, planLoadBalancerNodes } from './aws/application-load-balancer.ts';
+import { databaseRecords, planDbInstance } from './aws/db-instance.ts';
 import { isHidden, privateDomains, zoneAnswers } from './aws/dns-view.ts';
 import { planDropLog } from './aws/drop-log.ts';
 import { internetLink, planInternetGateway, TRANSIT_IGW } from './aws/internet-gateway.ts';
@@ -20,7 +21,14 @@ import { planVpc } from './aws/vpc.ts';
 import { because } from './base/because.ts';
 import type { Diagnostics } from './base/diagnostic.ts';
 import { renderReference } from './base/reference.ts';
-import { addressMappings, aliasTargets, type Cloud, type Cluster, vpcOfThing } from './cloud.ts';
+import {
+  addressMappings,
+  aliasTargets,
+  type Cloud,
+  type Cluster,
+  databasesOf,
+  vpcOfThing,
+} from './cloud.ts';
 import { CERTIFICATE_AUTHORITY, endpointNames, planControlPlane } from './eks/control-plane.ts';
 import { isKubeDns } from './eks/coredns.ts';
 import { planNetworkPolicies, policiesOn } from './eks/network-policy-agent.ts';
@@ -56,6 +64,9 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     }
     for (const nat of vpc.natGateways.values()) fragment.addAll(planNatGateway(nat));
     for (const instance of vpc.instances.values()) fragment.addAll(planInstance(instance));
+    for (const database of vpc.databases.values()) {
+      fragment.addAll(planDbInstance(database, programs.postgres));
+    }
   }
   if (cloud.cluster !== undefined) {
     fragment.addAll(planCluster(cloud, cloud.cluster, programs));
@@ -93,11 +104,18 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     );
     const isCluster = cloud.cluster?.vpc === vpc.name;
     const ofEndpoint = isCluster ? endpoint?.inside : endpoint?.outside;
+    const ofDatabases = databasesOf(cloud).flatMap((database) =>
+      databaseRecords(
+        database,
+        vpc.databases.get(database.name) === database ? 'inside' : 'outside',
+      ),
+    );
     const elsewhere = [
       ...[...others.flatMap(namesOutside), ...hostNames].filter(
         ({ name }) => !isHidden(name, hostedZones, vpc),
       ),
       ...(ofEndpoint ?? []),
+      ...ofDatabases,
       ...zoneAnswers(hostedZones, targets, vpc),
     ];
     if (vpc.enableDnsSupport) answers.push({ server: vpc.netns, records: elsewhere });
@@ -114,6 +132,7 @@ export function planCloud(cloud: Cloud, programs: Programs, diagnostics: Diagnos
     ...hostNames,
     ...(endpoint?.outside ?? []),
     ...zoneAnswers(hostedZones, targets, undefined),
+    ...databasesOf(cloud).flatMap((database) => databaseRecords(database, 'outside')),
   ];
   fragment.addAll(planInternetDns(cloud.internetHosts, names));
   if (cloud.internetHosts.length > 0) answers.push({ server: INTERNET_NETNS, records: names });

@@ -19,11 +19,12 @@ for (const name of builtInLabs()) {
     const { state } = load(name);
     const script = renderScript(commandsFor(EMPTY, state).commands);
     // Files of their own, and no part of the plan.
-    const { responder, dropLog, clusterDns } = readPrograms();
+    const { responder, dropLog, clusterDns, postgres } = readPrograms();
     const text = script
       .replace(responder, '# src/host/responder.pl\n')
       .replace(dropLog, '# src/host/drop-log.pl\n')
-      .replace(clusterDns, '# src/host/cluster-dns.pl\n');
+      .replace(clusterDns, '# src/host/cluster-dns.pl\n')
+      .replace(postgres, '# src/host/postgres.sh\n');
     matchGolden(t, text, join(GOLDEN, `${name}.plan.txt`), 'commands');
   });
 }

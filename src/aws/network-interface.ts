@@ -51,8 +51,12 @@ export interface NetworkInterface {
   readonly at: SourceRef;
 }
 
-export function networkInterface(fields: Omit<NetworkInterface, 'id' | 'mac'>): NetworkInterface {
-  const name = `${fields.subnet.vpc}/${fields.thing}/${fields.link}`;
+/** `owner` stays the same where the owner's name says what it is at present. */
+export function networkInterface(
+  fields: Omit<NetworkInterface, 'id' | 'mac'>,
+  owner = fields.thing,
+): NetworkInterface {
+  const name = `${fields.subnet.vpc}/${owner}/${fields.link}`;
   return { ...fields, id: awsId('eni', name), mac: macAddress(name) };
 }
 

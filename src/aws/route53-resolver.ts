@@ -118,7 +118,8 @@ export function lookUpEc2Name(
   return names.find((one) => one.name === name)?.address;
 }
 
-function privateName(address: Ipv4): string {
+/** The name that EC2 gives to an address of a VPC. */
+export function privateName(address: Ipv4): string {
   return `${PRIVATE_PREFIX}${dashed(address)}.${PRIVATE_DOMAIN}`;
 }
 

@@ -26,6 +26,14 @@ import { routerSysctls, sysctl } from '../kernel/sysctl.ts';
 import { cidrSchema, named, nameSchema } from '../source/scalar.ts';
 import type { Where } from '../source/yaml.ts';
 import { type ConnectionTracking, ConnectionTrackingSpec } from './connection-tracking.ts';
+import {
+  type DbInstance,
+  DbInstancesSpec,
+  pinDbInstance,
+  resolveDbInstance,
+  serversOf,
+} from './db-instance.ts';
+import { type DbSubnetGroup, DbSubnetGroupSpec, resolveDbSubnetGroup } from './db-subnet-group.ts';
 import { type Instance, InstanceSpec, pinInstance, resolveInstance } from './instance.ts';
 import { type InternetGateway, UPLINK } from './internet-gateway.ts';
 import {
@@ -106,6 +114,10 @@ export const VpcSpec = z.strictObject({
     .describe('false: public addresses have no DNS names')
     .default(true),
   instances: named(InstanceSpec).describe('EC2 instances that are no worker nodes, by name'),
+  dbSubnetGroups: named(DbSubnetGroupSpec).describe(
+    'DB subnet groups by name: where databases may be',
+  ),
+  databases: DbInstancesSpec,
 });
 
 export type VpcSpec = z.output<typeof VpcSpec>;
@@ -121,6 +133,7 @@ export interface VpcGround {
   readonly securityGroups: ReadonlyMap<string, SecurityGroup>;
   readonly prefixLists: ReadonlyMap<string, PrefixList>;
   readonly networkAcls: ReadonlyMap<string, NetworkAcl>;
+  readonly dbSubnetGroups: ReadonlyMap<string, DbSubnetGroup>;
   readonly connectionTracking: ConnectionTracking;
   /** @see route53-resolver.ts, for both. */
   readonly enableDnsSupport: boolean;
@@ -132,6 +145,7 @@ export interface Vpc extends VpcGround {
   readonly routeTables: ReadonlyMap<string, RouteTable>;
   readonly natGateways: ReadonlyMap<string, NatGateway>;
   readonly instances: ReadonlyMap<string, Instance>;
+  readonly databases: ReadonlyMap<string, DbInstance>;
   /** Every ENI in the VPC, the nodes' too. */
   readonly interfaces: readonly NetworkInterface[];
 }
@@ -232,6 +246,19 @@ export function resolveVpcGround(
     diagnostics,
   );
 
+  const dbSubnetGroups = new Map(
+    Object.entries(spec.dbSubnetGroups).map(([group, { subnets: names }]) => [
+      group,
+      resolveDbSubnetGroup(
+        { name, subnets },
+        group,
+        { subnets: names },
+        where.in('dbSubnetGroups', group),
+        diagnostics,
+      ),
+    ]),
+  );
+
   const igw = spec.internetGateway;
   return {
     name,
@@ -246,6 +273,7 @@ export function resolveVpcGround(
     securityGroups,
     prefixLists,
     networkAcls,
+    dbSubnetGroups,
     connectionTracking: spec.connectionTracking,
     enableDnsSupport: spec.enableDnsSupport,
     enableDnsHostnames: spec.enableDnsHostnames,
@@ -265,6 +293,9 @@ export function pinAddresses(
   }
   for (const [name, instance] of Object.entries(spec.instances)) {
     pinInstance(ground, name, instance, book, where.in('instances', name));
+  }
+  for (const [name, database] of Object.entries(spec.databases)) {
+    pinDbInstance(ground, name, database, book, where.in('databases', name));
   }
 }
 
@@ -292,9 +323,17 @@ export function resolveVpc(
     if (resolved !== undefined) instances.set(name, resolved);
   }
 
+  const databases = new Map<string, DbInstance>();
+  for (const [name, database] of Object.entries(spec.databases)) {
+    const at = where.in('databases', name);
+    const resolved = resolveDbInstance(ground, name, database, needs, at, diagnostics);
+    if (resolved !== undefined) databases.set(name, resolved);
+  }
+
   const interfaces = [
     ...[...natGateways.values()].map((nat) => nat.eni),
     ...[...instances.values()].flatMap((instance) => instance.interfaces),
+    ...[...databases.values()].flatMap((database) => serversOf(database).map(({ eni }) => eni)),
     ...needs.nodeInterfaces,
   ];
   const targets: Targets = {
@@ -320,7 +359,7 @@ export function resolveVpc(
       at: ground.at,
     });
   }
-  return { ...ground, routeTables, natGateways, instances, interfaces };
+  return { ...ground, routeTables, natGateways, instances, databases, interfaces };
 }
 
 /** Numbers of the kernel's tables for a VPC's route tables; 253 to 255 are the kernel's own. */

@@ -21,7 +21,9 @@ export async function why(args: WhyVerb, terminal: Terminal): Promise<number> {
     throw InputError.of({ code: 'usage', what: '--udp and --icmp are two questions', hint });
   }
   const target = port === undefined ? to : `${to}:${port}`;
-  const kind = icmp ? 'ping' : udp ? 'udp' : /:\d+$/.test(target) ? 'tcp' : 'ping';
+  // A database is reached by psql, which knows its port.
+  const byTcp = /:\d+$/.test(target) ? 'tcp' : target.startsWith('rds/') ? 'psql' : 'ping';
+  const kind = icmp ? 'ping' : udp ? 'udp' : byTcp;
   const probe = ProbeSpec.parse({ from, [kind]: target });
   const diagnostics = new Diagnostics();
   const request = resolveRequest(probe, lab.cloud, lab.spec.where.in('why'), diagnostics);

@@ -80,6 +80,8 @@ outside() {
     tell os "${PRETTY_NAME-}"
     tell like "${ID-} ${ID_LIKE-}"
   ) 2>/dev/null
+  # Debian keeps PostgreSQL out of the PATH.
+  for directory in /usr/lib/postgresql/*/bin; do PATH=$PATH:$directory; done
   # In pieces side by side: each is short, most is waiting for a program to start.
   sh "$1/bootstrap.sh" tools | while IFS='	' read -r command package; do
     path=$(command -v "$command") || path=''

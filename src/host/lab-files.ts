@@ -25,6 +25,7 @@ export function readPrograms(): Programs {
     dropLog: read('drop-log.pl'),
     clusterDns: server + read('cluster-dns.pl'),
     nlbTargets: server + read('nlb-targets.pl'),
+    postgres: read('postgres.sh'),
   };
 }
 

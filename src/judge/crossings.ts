@@ -107,6 +107,7 @@ function own(stop: Stop, other: Stop | undefined): Crossing[] {
     case 'eks':
     case 'alb':
     case 'nlb':
+    case 'rds':
       return stop.interfaces.map(({ link }) => at(link));
     case 'vpc':
       return [];

@@ -63,6 +63,10 @@ export function leave(traveller: Traveller, place: Place): Stage {
       const tooBig = traveller.setOut(VPC_MTU_BYTES, own);
       return tooBig ?? { at: 'router', eni: place.node.eni };
     }
+    case 'rds': {
+      const tooBig = traveller.setOut(VPC_MTU_BYTES, own);
+      return tooBig ?? { at: 'router', eni: place.server.eni };
+    }
     case 'nat':
       throw new Error(`${place.reference} sends nothing of its own`);
     case 'resolver':
@@ -87,6 +91,8 @@ export function sourceAddress(place: Place, destination: Ipv4): Ipv4 {
     case 'alb':
     case 'nlb':
       return place.node.eni.addresses[0].address;
+    case 'rds':
+      return place.server.eni.addresses[0].address;
     case 'nat':
       return place.gateway.eni.addresses[0].address;
     case 'resolver':

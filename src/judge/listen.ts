@@ -52,6 +52,9 @@ export function whyNobodyListens(
     ...plainPorts(cloud, place).map((one) => portName({ protocol: 'tcp', containerPort: one })),
   ];
   const asked = portName({ protocol, containerPort: port });
+  if (place.kind === 'rds' && place.server !== place.database.primary) {
+    return `${place.reference} is the standby, which takes no connections, and so not on ${asked}`;
+  }
   return all.length === 0
     ? `${place.reference} listens on no port, and so not on ${asked}`
     : `${place.reference} listens on ${all.join(', ')}, not on ${asked}`;
@@ -69,6 +72,8 @@ export function declaredAt(place: Place): SourceRef | undefined {
     case 'alb':
     case 'nlb':
       return place.balancer.at;
+    case 'rds':
+      return place.database.at;
     case 'nat':
       return place.gateway.at;
     case 'resolver':
@@ -88,6 +93,10 @@ export function podsIn(place: Place): readonly Pod[] {
 export function plainPorts(cloud: Cloud, place: Place): readonly number[] {
   if (place.kind === 'instance') return place.instance.ports;
   if (place.kind === 'alb') return place.balancer.listeners.map(({ port }) => port);
+  // A standby waits for its turn.
+  if (place.kind === 'rds') {
+    return place.server === place.database.primary ? [place.database.port] : [];
+  }
   if (place.kind === 'node') return healthCheckPorts(cloud);
   return place.kind === 'host' ? place.host.ports : [];
 }

@@ -7,7 +7,7 @@ import { resolverAddresses } from '../aws/route53-resolver.ts';
 import type { Vpc } from '../aws/vpc.ts';
 import type { Cidr, Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
-import type { Cloud, Thing } from '../cloud.ts';
+import { type Cloud, findDatabase, type Thing } from '../cloud.ts';
 import type { Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import type { InternetHost } from '../internet/host.ts';
@@ -28,6 +28,7 @@ export function placeOf(cloud: Cloud, thing: Thing): Place {
     case 'eks':
     case 'alb':
     case 'nlb':
+    case 'rds':
       return ownerOf(cloud, thing.netns);
     case 'internet':
       return hostPlace(
@@ -61,6 +62,8 @@ export function ownerOf(cloud: Cloud, netns: NetnsName): Place {
       if (node.netns === netns) return { kind: 'nlb', reference: node.eni.thing, balancer, node };
     }
   }
+  const found = findDatabase(cloud, netns);
+  if (found !== undefined) return { kind: 'rds', reference: found.server.eni.thing, ...found };
   for (const vpc of cloud.vpcs.values()) {
     for (const instance of vpc.instances.values()) {
       if (instance.netns !== netns) continue;
@@ -111,6 +114,8 @@ export function isOwn(place: Place, address: Ipv4): boolean {
     case 'alb':
     case 'nlb':
       return hasAddress(place.node.eni, address);
+    case 'rds':
+      return hasAddress(place.server.eni, address);
     case 'nat':
       return hasAddress(place.gateway.eni, address);
     case 'resolver':

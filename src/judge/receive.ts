@@ -30,6 +30,7 @@ export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
     case 'nat':
       return onNatGateway(traveller, place.reference, place.gateway);
     case 'alb':
+    case 'rds':
       // The check of its ENI is always on.
       return { at: 'arrived', place };
     case 'nlb':

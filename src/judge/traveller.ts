@@ -12,6 +12,7 @@ import type {
   NlbHealthCheck,
   NlbTarget,
 } from '../aws/network-load-balancer.ts';
+import type { DbInstance, DbServer } from '../aws/db-instance.ts';
 import type { NatGateway } from '../aws/nat-gateway.ts';
 import type { Instance } from '../aws/instance.ts';
 import type { InternetGateway } from '../aws/internet-gateway.ts';
@@ -63,6 +64,12 @@ export type Place =
       readonly reference: string;
       readonly balancer: NetworkLoadBalancer;
       readonly node: LoadBalancerNode;
+    }
+  | {
+      readonly kind: 'rds';
+      readonly reference: string;
+      readonly database: DbInstance;
+      readonly server: DbServer;
     }
   | { readonly kind: 'nat'; readonly reference: string; readonly gateway: NatGateway }
   /** The Amazon DNS server, an address of the VPC's router. */

@@ -25,6 +25,8 @@ export interface NameRecord {
   readonly ttlSeconds?: number;
   /** What it leads to is a load balancer's node that may be withdrawn: the record is kept in a file beside (`hostsFile`). */
   readonly node?: NetnsName;
+  /** Another name that leads to this one, and how long whoever asks may keep that (CNAME). */
+  readonly alias?: { readonly name: string; readonly ttlSeconds: number };
 }
 
 export interface CanonicalName {
@@ -86,6 +88,11 @@ export function nameServer(
     ...blocks.map(({ block, prefix, domain }) => `synth-domain=${domain},${block},${prefix}`),
     ...(changing.length === 0 ? [] : [`addn-hosts=${hostsFile(netns)}`]),
     ...records.filter((one) => !isChanging(one)).map(recordLine),
+    ...records.flatMap((record) =>
+      'alias' in record && record.alias !== undefined
+        ? [`cname=${record.alias.name},${record.name},${record.alias.ttlSeconds}`]
+        : [],
+    ),
     ...records.flatMap((record) =>
       'alsoOf' in record ? [`ptr-record=${reverseName(record.alsoOf)},${record.name}`] : [],
     ),

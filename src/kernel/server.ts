@@ -59,12 +59,13 @@ const RESPONDER = '/run/hoplab/responder.pl';
 const RESPONDER_CONFIG = '/run/hoplab/responder.conf';
 const RESPONDER_PID = '/run/hoplab/responder.pid';
 
-/** The text of the programs that a lab brings along (`host/*.pl`): planning reads no files. */
+/** The text of the programs that a lab brings along (`host/*.pl`, `host/*.sh`): planning reads no files. */
 export interface Programs {
   readonly responder: string;
   readonly dropLog: string;
   readonly clusterDns: string;
   readonly nlbTargets: string;
+  readonly postgres: string;
 }
 
 export function planServers(servers: readonly ServedBy[], programs: Programs): Planned[] {

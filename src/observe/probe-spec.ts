@@ -43,6 +43,12 @@ const ExpectationSpec = z.strictObject({
       'Who answers the samples: every endpoint as often as chance has it (four sigma), or always the same',
     )
     .optional(),
+  answer: z
+    .string()
+    .describe(
+      'What the database says to the query: a line a row, with "|" between columns (psql only)',
+    )
+    .optional(),
   addresses: z
     .array(ipv4Schema)
     .describe('What the name leads to, in any order (dns only)')
@@ -80,6 +86,14 @@ export const ProbeSpec = z
     udp: z.string().describe('ADDRESS:PORT to send a datagram to').optional(),
     http: z.string().describe('A URL to get').optional(),
     dns: z.string().describe("A name to ask the sender's DNS server for").optional(),
+    psql: z
+      .string()
+      .describe('A database to sign in to: rds/app, its endpoint or an address of it')
+      .optional(),
+    query: z
+      .string()
+      .describe('What it is asked beside whom it sees and who it is (psql only)')
+      .optional(),
     headers: z
       .record(
         z.string().regex(/^[\w-]+$/, 'no name of a header'),
@@ -117,13 +131,17 @@ export const ProbeSpec = z
       ),
   })
   .superRefine((probe, context) => {
-    for (const key of ['samples', 'headers'] as const) {
-      if (probe[key] === undefined || probe.http !== undefined) continue;
+    for (const [key, kind] of [
+      ['samples', 'http'],
+      ['headers', 'http'],
+      ['query', 'psql'],
+    ] as const) {
+      if (probe[key] === undefined || probe[kind] !== undefined) continue;
       context.addIssue({
         code: 'custom',
         path: [key],
-        message: `${key} are of http alone`,
-        params: { code: 'probe-request', hint: 'ask by http, or leave it out' },
+        message: `${key} ${key.endsWith('s') ? 'are' : 'is'} of ${kind} alone`,
+        params: { code: 'probe-request', hint: `ask by ${kind}, or leave it out` },
       });
     }
     const asked = REQUEST_KINDS.filter((kind) => probe[kind] !== undefined);
@@ -138,7 +156,7 @@ export const ProbeSpec = z
     });
   });
 
-export const REQUEST_KINDS = ['ping', 'tcp', 'udp', 'http', 'dns'] as const;
+export const REQUEST_KINDS = ['ping', 'tcp', 'udp', 'http', 'dns', 'psql'] as const;
 export type RequestKind = (typeof REQUEST_KINDS)[number];
 
 export type ProbeSpec = z.output<typeof ProbeSpec>;

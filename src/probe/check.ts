@@ -49,8 +49,8 @@ function checkProbe(probe: ProbeSpec, cloud: Cloud, where: Where, diagnostics: D
     });
   }
   const onlyFor = (
-    key: 'status' | 'ttl' | 'addresses' | 'asked' | 'spread',
-    kind: 'http' | 'ping' | 'dns' | 'samples',
+    key: 'status' | 'ttl' | 'addresses' | 'asked' | 'spread' | 'answer',
+    kind: 'http' | 'ping' | 'dns' | 'samples' | 'query',
   ): void => {
     if (expect[key] === undefined || probe[kind] !== undefined) return;
     diagnostics.error(
@@ -59,7 +59,9 @@ function checkProbe(probe: ProbeSpec, cloud: Cloud, where: Where, diagnostics: D
       `"${key}" is seen by ${kind} only`,
       kind === 'samples'
         ? 'say how many "samples", or leave it out'
-        : `ask by ${kind}, or leave "${key}" out`,
+        : kind === 'query'
+          ? 'say what is to be asked by psql, or leave it out'
+          : `ask by ${kind}, or leave "${key}" out`,
     );
   };
   onlyFor('status', 'http');
@@ -67,4 +69,5 @@ function checkProbe(probe: ProbeSpec, cloud: Cloud, where: Where, diagnostics: D
   onlyFor('addresses', 'dns');
   onlyFor('asked', 'dns');
   onlyFor('spread', 'samples');
+  onlyFor('answer', 'query');
 }

@@ -50,6 +50,7 @@ export function findDifferences(
     compare('source address at the receiver', expect.sourceSeen, sourceSeen);
     compare('answered by', answeredBy, outcome.answeredBy);
     compare('TTL of the reply', expect.ttl, outcome.ttl);
+    compare('answer', expect.answer, outcome.answer);
   }
   found.push(...findSpread(seen), ...findNames(cloud, seen));
   if (expect.path !== undefined) {

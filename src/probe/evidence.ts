@@ -119,7 +119,8 @@ export function readEvidence(
     [...(cloud.cluster?.nodes.values() ?? [])].map((node) => [String(node.netns), node.name]),
   );
   const home = nodes.get(request.from.netns);
-  const own = request.kind === 'dns' ? undefined : ports;
+  // dig and psql take the port that the kernel gives them.
+  const own = request.kind === 'dns' || request.kind === 'psql' ? undefined : ports;
   // Only what comes in by a Service's outer door is given another source, and with it another port.
   const isOuter = request.destinations.some((one) => isOuterAddress(cloud, one));
   const first =

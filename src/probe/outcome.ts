@@ -20,6 +20,10 @@ export interface Outcome {
   /** What a name leads to, and which names the server was asked for. */
   readonly addresses?: readonly Ipv4[] | undefined;
   readonly asked?: readonly string[] | undefined;
+  /** Which address the server says that it is. */
+  readonly server?: Ipv4 | undefined;
+  /** What the database said to the query. */
+  readonly answer?: string | undefined;
   /** The tool's own words when it failed. */
   readonly said?: string | undefined;
 }
@@ -41,6 +45,8 @@ export function readOutcome(kind: RequestKind, result: ToolResult): Outcome {
       return withSamples(readCurl(result), result);
     case 'dns':
       return readDig(result);
+    case 'psql':
+      return readPsql(result);
     case 'ping':
       return readPing(result);
     case 'tcp':
@@ -99,6 +105,34 @@ function readDig({ exitCode, out, err }: ToolResult): Outcome {
     addresses,
     asked,
     timeMs: time === null ? undefined : Number(time[1]) / 1000,
+  };
+}
+
+/**
+ * The first line is whom the server sees and who it says that it is, the rest the answer to the query.
+ * @see psql(1) "Exit Status": 1 a fatal error, 2 no connection, 3 an error in a script; timeout(1): 124 it was ended
+ */
+function readPsql({ exitCode, out, err }: ToolResult): Outcome {
+  const said =
+    err
+      .trim()
+      .split('\n')
+      .at(-1)
+      ?.replace(/^psql: error: /, '') ?? '';
+  if (exitCode === 124) return { verdict: 'timeout' };
+  if (exitCode === 2) {
+    if (/Connection refused/.test(err)) return { verdict: 'refused', said };
+    if (/timeout expired|Connection timed out/.test(err)) return { verdict: 'timeout', said };
+    return { verdict: /closed the connection|reset/.test(err) ? 'reset' : 'unreachable', said };
+  }
+  const [addresses = '', ...rows] = out.trimEnd().split('\n');
+  const [client = '', server = ''] = addresses.split('|');
+  return {
+    verdict: 'allowed',
+    client: parseIpv4(client),
+    server: parseIpv4(server),
+    ...(rows.length === 0 ? {} : { answer: rows.join('\n') }),
+    ...(exitCode === 0 ? {} : { said }),
   };
 }
 

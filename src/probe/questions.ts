@@ -153,6 +153,10 @@ function addresses(place: Place): Ipv4[] {
       const { address, elastic } = place.node.eni.addresses[0];
       return elastic === undefined ? [address] : [address, elastic];
     }
+    case 'rds': {
+      const { address, elastic } = place.server.eni.addresses[0];
+      return elastic === undefined ? [address] : [address, elastic];
+    }
     case 'host':
       return [place.host.address];
     case 'nat':

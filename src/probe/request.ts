@@ -1,4 +1,4 @@
-/** What a probe asks, resolved: from which thing, to which address and port, by which of ping, TCP, UDP and HTTP. */
+/** What a probe asks, resolved: from which thing, to which address and port, by which of ping, TCP, UDP, HTTP, DNS and psql. */
 
 import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
 import { type Ipv4, parseIpv4 } from '../base/ip.ts';
@@ -9,6 +9,7 @@ import { DNS_PORT } from '../kernel/name-server.ts';
 import type { Service } from '../k8s/cluster-services.ts';
 import { type ProbeSpec, REQUEST_KINDS, type RequestKind } from '../observe/probe-spec.ts';
 import type { Where } from '../source/yaml.ts';
+import { HOW_TO_WRITE_DATABASE, parseDatabase } from './database-target.ts';
 import { resolveName } from './resolve-name.ts';
 
 export interface Request {
@@ -20,7 +21,7 @@ export interface Request {
   readonly destinations: readonly Ipv4[];
   /** 0 for ping. */
   readonly port: number;
-  /** What curl is given; for the others `address:port`. */
+  /** What curl or psql is given; for the others `address:port`. */
   readonly text: string;
   /** The tool is given a name, and asks a DNS server first. */
   readonly isByName: boolean;
@@ -35,6 +36,7 @@ const HOW_TO_WRITE: Readonly<Record<RequestKind, string>> = {
   tcp: 'write it like 10.0.4.50:8080, svc/web:80 or pod/web:8080',
   udp: 'write it like 10.0.4.50:8080, svc/web:80 or pod/web:8080',
   dns: 'write a name, like web.default.svc.cluster.local',
+  psql: HOW_TO_WRITE_DATABASE,
 };
 
 /** The port of a URL that names none. */
@@ -42,7 +44,7 @@ const PORT_OF = { http: 80, https: 443 } as const;
 
 /** What a request is on the wire. */
 export function protocolOf(kind: RequestKind): 'tcp' | 'udp' | 'icmp' {
-  if (kind === 'http') return 'tcp';
+  if (kind === 'http' || kind === 'psql') return 'tcp';
   if (kind === 'dns') return 'udp';
   return kind === 'ping' ? 'icmp' : kind;
 }
@@ -61,7 +63,9 @@ export function resolveRequest(
   const target =
     kind === 'dns'
       ? parseName(text, from, cloud, where.at(kind), diagnostics)
-      : parseTarget(kind, text, from, cloud, where.at(kind), diagnostics);
+      : kind === 'psql'
+        ? parseDatabase(text, from, cloud, where.at(kind), diagnostics)
+        : parseTarget(kind, text, from, cloud, where.at(kind), diagnostics);
   if (from?.address === undefined || target === undefined) return undefined;
   const { url } = target;
   const asked =
@@ -114,7 +118,7 @@ function parseName(
 
 /** `host`, `host:port`, `kind/name:port`, and for HTTP also a URL or a path behind. */
 function parseTarget(
-  kind: Exclude<RequestKind, 'dns'>,
+  kind: Exclude<RequestKind, 'dns' | 'psql'>,
   text: string,
   from: Thing | undefined,
   cloud: Cloud,
@@ -229,6 +233,7 @@ const KINDS = [
   'svc',
   'alb',
   'nlb',
+  'rds',
 ] as const;
 
 /** `pod/web/path` may be pod "web" and a path, or pod "path" in namespace "web": what is there wins. */

@@ -1,11 +1,12 @@
 /** What a name leads to for the programs of a thing: their own resolver's search, the cluster's DNS, the VPC's, the internet's. */
 
 import { loadBalancerRecords } from '../aws/application-load-balancer.ts';
+import { databaseRecords } from '../aws/db-instance.ts';
 import { lookUpInZones } from '../aws/dns-view.ts';
 import { nlbRecords } from '../aws/network-load-balancer.ts';
 import { lookUpEc2Name } from '../aws/route53-resolver.ts';
 import type { Ipv4 } from '../base/ip.ts';
-import { aliasTargets, type Cloud, type Thing, vpcOfThing } from '../cloud.ts';
+import { aliasTargets, type Cloud, databasesOf, type Thing, vpcOfThing } from '../cloud.ts';
 import { endpointNames } from '../eks/control-plane.ts';
 import { lookUpClusterName } from '../k8s/cluster-dns.ts';
 import { answeringNodes } from '../judge/answering-nodes.ts';
@@ -62,6 +63,12 @@ function resolvePublicName(
   ];
   const ofBalancer = records.filter((record) => record.name === word);
   if (ofBalancer.length > 0) return ofBalancer.map((record) => record.address);
+  for (const database of databasesOf(cloud)) {
+    const isInside = vpc?.databases.get(database.name) === database;
+    const known = databaseRecords(database, isInside ? 'inside' : 'outside');
+    const found = known.find(({ name: own, alias }) => own === word || alias?.name === word);
+    if (found !== undefined) return [found.address];
+  }
   const address =
     cloud.internetHosts.find((host) => host.name.toLowerCase() === word)?.address ??
     lookUpEc2Name(word, vpc, [...cloud.vpcs.values()]);

@@ -5,6 +5,7 @@
  */
 
 import { type Diagnostics, Diagnostics as DiagnosticList } from '../base/diagnostic.ts';
+import type { Ipv4 } from '../base/ip.ts';
 import type { NetnsName } from '../base/names.ts';
 import { type Cloud, findThing } from '../cloud.ts';
 import { runBinary } from '../host/exec.ts';
@@ -65,7 +66,7 @@ export async function runGroup(
 
   return asks.map((ask, index) => {
     const { request, probe } = ask;
-    const outcome = readOutcome(request.kind, {
+    const said = readOutcome(request.kind, {
       exitCode: exitCodeOf(text(`${index}.exit`), ask.name),
       out: text(`${index}.out`),
       err: text(`${index}.err`),
@@ -74,6 +75,8 @@ export async function runGroup(
         ? {}
         : { samples: text(`${index}.samples`), times: text(`${index}.times`) }),
     });
+    const answeredBy = said.answeredBy ?? databaseAt(cloud, said.server);
+    const outcome = { ...said, answeredBy };
     const evidence = readEvidence(cloud, marks, captures, drops, ask);
     const chosen = request.destinations.find((one) => one === evidence.first?.destination);
     const alternatives = judgeAll(cloud, {
@@ -116,6 +119,13 @@ function exitCodeOf(written: string, probe: string): number {
   if (!/^\d+\n$/.test(written))
     throw new Error(`nothing is known of probe "${probe}": it was not sent`);
   return Number(written);
+}
+
+/** A database knows no more of itself than its address. */
+function databaseAt(cloud: Cloud, address: Ipv4 | undefined): string | undefined {
+  return [...cloud.things.values()].find(
+    (thing) => thing.kind === 'rds' && thing.address === address,
+  )?.reference;
 }
 
 /** Of what may become of a request, what did, or the first. */

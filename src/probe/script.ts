@@ -1,7 +1,7 @@
 /**
  * A group of probes as one shell script: captures first, then all probes at once, then what was seen, as one archive.
  *
- * The requests are sent by the tools that a person would use (ping, curl, socat), each inside its thing's netns.
+ * The requests are sent by the tools that a person would use (ping, curl, socat, dig, psql), each inside its thing's netns.
  */
 
 import { DROP_LOG } from '../aws/drop-log.ts';
@@ -67,6 +67,7 @@ export function renderProbeScript(
       'done',
     );
   }
+  if (asks.some(({ request }) => request.kind === 'psql')) lines.push(FIND_PSQL);
   // Read from its end on: by the open file, for the log may be moved aside meanwhile and begin anew.
   lines.push(`[ ! -e ${DROP_LOG} ] || { exec 8<${DROP_LOG}; tail -c 1 <&8 >/dev/null; }`);
   lines.push('probes=');
@@ -96,8 +97,22 @@ export function maxMs({ request, probe }: Pick<Ask, 'request' | 'probe'>): numbe
 
 /** A datagram's sender always waits to the end: it can't know that nothing more comes. */
 function patienceMs({ request, probe }: Pick<Ask, 'request' | 'probe'>): number {
-  const expectsAnswer = probe.expect.verdict !== 'timeout' && request.kind !== 'udp';
-  return expectsAnswer ? Math.max(probe.timeout, PATIENCE_MS) : probe.timeout;
+  return expectsAnswer({ request, probe }) ? Math.max(probe.timeout, PATIENCE_MS) : probe.timeout;
+}
+
+function expectsAnswer({ request, probe }: Pick<Ask, 'request' | 'probe'>): boolean {
+  return probe.expect.verdict !== 'timeout' && request.kind !== 'udp';
+}
+
+/** Debian's psql is a script that looks for the real one, which takes longer than some probes wait. */
+const FIND_PSQL =
+  'psql=psql; for p in /usr/lib/postgresql/*/bin/psql; do [ ! -x "$p" ] || psql=$p; done';
+/** It starts, and asks a DNS server, before it opens the connection that is waited for. */
+const PSQL_START_SECONDS = 0.5;
+const WHO_AM_I = 'select inet_client_addr(), inet_server_addr()';
+
+function queryOption({ query }: Pick<ProbeSpec, 'query'>): string {
+  return query === undefined ? '' : ` -c '${query.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 function renderAsk(ask: Ask, index: number): string {
@@ -119,6 +134,10 @@ function renderAsk(ask: Ask, index: number): string {
       );
       const others = `${config} | ${inside} curl -s -Z --parallel-max ${PARALLEL} -K - >${index}.samples 2>${index}.times`;
       return `{ ${one}; code=$?; ${others}; (exit $code); }`;
+    }
+    case 'psql': {
+      const waits = expectsAnswer(ask) ? seconds + ANSWER_SECONDS : seconds + PSQL_START_SECONDS;
+      return `PGCONNECT_TIMEOUT=${Math.ceil(seconds)} timeout ${waits} ${inside} $psql -X -A -t '${request.text}' -c '${WHO_AM_I}'${queryOption(probe)}`;
     }
     case 'tcp':
       return `${inside} socat -u OPEN:/dev/null TCP4:${request.text},connect-timeout=${seconds},sourceport=${ports.from},reuseaddr`;
@@ -185,7 +204,7 @@ export function renderByHand({
   probe,
 }: {
   readonly request: Pick<Request, 'kind' | 'from' | 'text'>;
-  readonly probe: Pick<ProbeSpec, 'timeout' | 'size' | 'fragment' | 'headers'>;
+  readonly probe: Pick<ProbeSpec, 'timeout' | 'size' | 'fragment' | 'headers' | 'query'>;
 }): string {
   const exec = `npx hoplab exec ${request.from.reference} --`;
   const seconds = probe.timeout / 1000;
@@ -194,6 +213,10 @@ export function renderByHand({
       return `${exec} dig +search +showsearch ${request.text}`;
     case 'http':
       return `${exec} curl -v${trust(request)}${headerOptions(probe)} --connect-timeout ${seconds} ${shellWord(request.text)}`;
+    case 'psql': {
+      const query = probe.query === undefined ? ` -c '${WHO_AM_I}'` : queryOption(probe);
+      return `${exec} psql ${request.text}${query}`;
+    }
     case 'tcp':
       return `${exec} socat -u OPEN:/dev/null TCP4:${request.text},connect-timeout=${seconds}`;
     case 'udp':

@@ -175,6 +175,10 @@ const OPTIONAL: Readonly<Record<string, Trial>> = {
   },
 };
 
+const POSTGRES = 'postgres';
+const BRING_POSTGRES =
+  'sudo sh scripts/bootstrap.sh postgres; as root such a lab brings it by itself';
+
 /** What a lab cannot do without the tool. */
 const TOOL_COSTS: Readonly<Record<string, string>> = {
   ip: 'no links, addresses, routes',
@@ -191,6 +195,7 @@ const TOOL_COSTS: Readonly<Record<string, string>> = {
   ethtool: 'no offload is switched off',
   ipset: 'no ipset rules',
   perl: 'no server answers',
+  postgres: 'no lab with a database',
   newuidmap: 'no ids of its own for a lab of a user other than root',
 };
 
@@ -394,13 +399,19 @@ function judgeTools(machine: Machine): Finding[] {
   const isNeeded = ({ command }: { command: string }): boolean =>
     command !== 'newuidmap' || uid !== 0;
   const needed = tools.filter(isNeeded);
-  const packages = [...new Set(needed.filter((tool) => !tool.isThere).map((one) => one.package))];
+  const isOptional = ({ command }: { command: string }): boolean => command === POSTGRES;
+  const missing = needed.filter((tool) => !tool.isThere && !isOptional(tool));
+  const packages = [...new Set(missing.map((one) => one.package))];
   const isDebian = like.some((id) => id === 'debian' || id === 'ubuntu');
   const mend = isDebian
     ? `sudo apt-get install -y --no-install-recommends ${packages.join(' ')}`
     : `your package manager; Debian calls them: ${packages.join(' ')}`;
   const findings = needed.map((tool): Finding => {
     const { command: what, isThere, version } = tool;
+    if (!isThere && isOptional(tool)) {
+      const costs = TOOL_COSTS[what] ?? '';
+      return { group, what, state: 'optional', found: 'not found', costs, mend: BRING_POSTGRES };
+    }
     if (!isThere) {
       const costs = `${TOOL_COSTS[what] ?? 'no namespaces'}: no lab`;
       return { group, what, state: 'missing', found: 'not found', costs, mend };

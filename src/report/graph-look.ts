@@ -5,7 +5,7 @@
  * The colours are those of AWS's own drawings. No meaning hangs on them alone: a subnet says that it is public, a zone
  * is dashed, gateways are pills, and what runs software of the user's (pods) is round where AWS's things are square.
  *
- * @see https://aws.amazon.com/architecture/icons/ groups: VPC purple, public subnet green, private subnet blue
+ * @see https://aws.amazon.com/architecture/icons/ groups: VPC purple, public subnet green, private subnet blue, databases magenta
  */
 
 export interface Look {
@@ -20,6 +20,7 @@ export interface Look {
 const GREY = '#7d8998';
 const PURPLE = '#8c4fff';
 const ORANGE = '#ed7100';
+const MAGENTA = '#c925d1';
 const KUBERNETES_BLUE = '#326ce5';
 
 /** The page's own. */
@@ -48,6 +49,7 @@ export const NODE_LOOKS = {
   nat: { shape: 'pill', border: PURPLE, fill: PAGE, isThick: true },
   alb: { shape: 'pill', border: PURPLE, fill: PAGE },
   instance: { shape: 'square', border: ORANGE, fill: PAGE },
+  rds: { shape: 'square', border: MAGENTA, fill: PAGE, isThick: true },
   eni: { shape: 'square', border: ORANGE, fill: PAGE },
   pod: { shape: 'rounded', border: KUBERNETES_BLUE, fill: PAGE },
   /** How many are left out. */

@@ -5,6 +5,7 @@
  * An id is a thing's reference (`nat/nat-1`); zones, subnets and the internet, which are no things, have ids alike.
  */
 
+import { serversOf } from '../aws/db-instance.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
 import { type RouteTarget, renderTarget } from '../aws/route-table.ts';
 import type { Subnet } from '../aws/subnet.ts';
@@ -196,6 +197,15 @@ function subnetGroup(vpc: Vpc, subnet: Subnet, nodes: readonly Node[]): GraphGro
         kind: 'instance',
         lines: [`instance/${name}`, ...eniLines(interfaces), ...groupLines(vpc, interfaces)],
       })),
+      ...[...vpc.databases.values()].flatMap((database) =>
+        serversOf(database)
+          .filter(({ eni }) => isHere(eni))
+          .map(({ eni }): GraphNode => ({
+            id: eni.thing,
+            kind: 'rds',
+            lines: [eni.thing, ...addressesOf(eni), ...groupLines(vpc, [eni])],
+          })),
+      ),
       ...more(subnetId(subnet), instances.left.length, 'instance'),
       ...more(subnetId(subnet), workers.left.length, 'node', `with ${count(podsLeft, 'pod')}`),
     ],

@@ -1,6 +1,7 @@
 /** A whole lab in tables: what stands in its VPCs, who runs where, and by which address each is reached. */
 
 import { renderReference } from '../base/reference.ts';
+import { serversOf } from '../aws/db-instance.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
 import { renderTarget } from '../aws/route-table.ts';
 import type { Vpc } from '../aws/vpc.ts';
@@ -97,6 +98,21 @@ function vpcSections(vpc: Vpc): Section[] {
         instance.interfaces.map(shortEni).join(', '),
         instance.netns,
       ]),
+    },
+    {
+      title: 'databases',
+      headers: ['DATABASE', 'ADDRESS', 'PORT', 'AZ', 'SUBNET', 'ENDPOINT', 'NETNS'],
+      rows: [...vpc.databases.values()].flatMap((database) =>
+        serversOf(database).map((server) => [
+          server.eni.thing,
+          server.eni.addresses[0].address,
+          server === database.primary ? database.port : '',
+          server.az,
+          server.eni.subnet.name,
+          server === database.primary ? database.endpoint : '',
+          server.netns,
+        ]),
+      ),
     },
   ];
 }

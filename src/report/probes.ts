@@ -87,7 +87,7 @@ function withNotes(
 
 /** What has no column: who denied it, who answered how often, by which names it was asked for. */
 function notes(result: ProbeResult, style: Style): string[] {
-  const { answers, samplesMs = [], asked, addresses } = result.outcome;
+  const { answers, samplesMs = [], asked, addresses, answer } = result.outcome;
   const said = (what: string, text: string): string => `   ${style.dim(what)} ${text}`;
   return [
     ...deniedLines(result, style),
@@ -97,6 +97,7 @@ function notes(result: ProbeResult, style: Style): string[] {
     ...(addresses === undefined || addresses.length === 0
       ? []
       : [said('leads to', addresses.join(', '))]),
+    ...(answer === undefined ? [] : [said('says', answer.replaceAll('\n', ', '))]),
   ];
 }
 
@@ -201,6 +202,7 @@ function whereToLook(
     case 'instance':
     case 'eks':
     case 'alb':
+    case 'rds':
     case 'internet':
       return [`${exec} ss -lntu`, `${exec} ip route`];
     case 'vpc':
@@ -248,6 +250,7 @@ export function groupsToJson(groups: readonly GroupResult[]): unknown {
         sourceSeen: result.sourceSeen ?? null,
         answeredBy: result.outcome.answeredBy ?? null,
         ttl: result.outcome.ttl ?? null,
+        answer: result.outcome.answer ?? null,
         path: result.evidence.path,
         deniedBy: deniedBy(result),
         said: result.outcome.said ?? null,

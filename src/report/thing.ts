@@ -1,8 +1,9 @@
 /** One thing of a lab: what it has, where it stands, and commands that look inside. */
 
+import type { DbInstance } from '../aws/db-instance.ts';
 import { INTERNET_MTU_BYTES } from '../aws/internet-gateway.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
-import { addressMappings, type Cloud, type Thing } from '../cloud.ts';
+import { addressMappings, type Cloud, findDatabase, type Thing } from '../cloud.ts';
 import { routeTableId } from '../eks/vpc-cni.ts';
 import { podReference } from '../k8s/pod.ts';
 import { renderSections, rowsAsJson, type Section } from './section.ts';
@@ -160,6 +161,28 @@ export function describeThing(cloud: Cloud, thing: Thing): ThingDescription {
         lookInside: inside('nft list table ip nlb', 'conntrack -L', 'tcpdump -ni eth0'),
       };
     }
+    case 'rds': {
+      const { database, server } = findDatabase(cloud, netns) ?? {};
+      const isStandby = server !== undefined && server === database?.standby;
+      const sign = `psql -h ${database?.endpoint ?? ''} -p ${database?.port ?? ''} -U ${database?.masterUsername ?? ''} ${database?.databaseName ?? ''}`;
+      return {
+        thing: reference,
+        facts: [
+          ['netns', netns],
+          ['role', isStandby ? 'standby: it takes no connections' : 'primary'],
+          ['zone', server?.az],
+          ['endpoint', database?.endpoint],
+          ['port', database?.port],
+          ['database', database?.databaseName],
+          ['user', database && `${database.masterUsername}, ${database.masterUserPassword}`],
+          ['subnet group', database?.subnetGroup],
+          ['multi-az', database && otherServer(database, isStandby)],
+          ['by psql', sign],
+        ],
+        interfaces: server === undefined ? [] : [server.eni],
+        lookInside: inside('ss -tn', `tail /run/hoplab/${netns}.log`, 'tcpdump -ni eth0 tcp'),
+      };
+    }
     case 'nat': {
       const nat = vpcs
         .flatMap((vpc) => [...vpc.natGateways.values()])
@@ -231,6 +254,12 @@ export function describeThing(cloud: Cloud, thing: Thing): ThingDescription {
       };
     }
   }
+}
+
+function otherServer({ primary, standby }: DbInstance, isStandby: boolean): string {
+  if (standby === undefined) return 'no';
+  const { az, eni } = isStandby ? primary : standby;
+  return `${isStandby ? 'the primary' : 'its standby'} is in ${az}: ${eni.addresses[0].address}`;
 }
 
 function describePod(cloud: Cloud, { reference, netns }: Thing): ThingDescription {

@@ -29,7 +29,7 @@ function rules(settings: Record<string, unknown>): string[] {
   );
   const state = mergeFragments(
     fragment,
-    { responder: '', dropLog: '', clusterDns: '', nlbTargets: '' },
+    { postgres: '', responder: '', dropLog: '', clusterDns: '', nlbTargets: '' },
     diagnostics,
   );
   return [...state.values()]
