@@ -89,7 +89,7 @@ export function nameServer(
     ...(changing.length === 0 ? [] : [`addn-hosts=${hostsFile(netns)}`]),
     ...records.filter((one) => !isChanging(one)).map(recordLine),
     ...records.flatMap((record) =>
-      'alias' in record && record.alias !== undefined
+      'alias' in record
         ? [`cname=${record.alias.name},${record.name},${record.alias.ttlSeconds}`]
         : [],
     ),
