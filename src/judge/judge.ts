@@ -281,8 +281,27 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
   });
 }
 
+/** What health checks find does not change while a cloud is as it is. */
+const FOUND = new WeakMap<Cloud, Map<string, boolean>>();
+
 /** What a health check of a Network Load Balancer's finds. */
 export function isWell(
+  cloud: Cloud,
+  balancer: string,
+  target: NlbTarget,
+  check: NlbHealthCheck,
+): boolean {
+  const found = FOUND.get(cloud) ?? new Map<string, boolean>();
+  FOUND.set(cloud, found);
+  const key = `${balancer} ${target.address}:${target.port} ${check.protocol} ${check.port ?? ''} ${check.path}`;
+  const before = found.get(key);
+  if (before !== undefined) return before;
+  const isFine = checkTarget(cloud, balancer, target, check);
+  found.set(key, isFine);
+  return isFine;
+}
+
+function checkTarget(
   cloud: Cloud,
   balancer: string,
   target: NlbTarget,

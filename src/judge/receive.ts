@@ -45,7 +45,8 @@ export function receive(traveller: Traveller, eni: NetworkInterface): Stage {
 function onNode(traveller: Traveller, place: Place, node: Node, eni: NetworkInterface): Stage {
   const isForgotten = traveller.passReset(place.reference);
   const { source } = traveller.packet;
-  if (!traveller.isReply && isOwn(place, source)) return hairpin(place.reference, source);
+  // What a node sends to its own pod behind an ENI of its own comes in that way too, and is believed there.
+  if (traveller.isHandedOn && isOwn(place, source)) return hairpin(place.reference, source);
   const stopped = translateAt(traveller, node, 'outside');
   if (stopped !== undefined) return stopped;
   const { destination } = traveller.packet;

@@ -292,6 +292,10 @@ export class Traveller {
     this.#handedOn.push({ eni, client: source, target: destination });
   }
 
+  get isHandedOn(): boolean {
+    return this.#handedOn.length > 0;
+  }
+
   /** The load balancer's ENI that this reply goes back by, whatever the route tables say. */
   get handedOnBy(): NetworkInterface | undefined {
     const { source, destination } = this.packet;

@@ -248,6 +248,8 @@ const services: Feature = fc
         spec: {
           selector: { app: picked([...APPS, 'nobody'], one.app) },
           type: one.type,
+          // Its node ports are there. A load balancer would need subnets that not every lab has.
+          ...(one.type === 'LoadBalancer' ? { loadBalancerClass: 'example.com/none' } : {}),
           ports: one.ports.map((port) => ({
             name: `p-${port}`,
             port,

@@ -267,7 +267,8 @@ export class TestLab {
     this.#files += 1;
     const base = `/run/hoplab/background-${this.#files}`;
     const { exitCode, stderr } = await this.sh(
-      `mkfifo ${base}.in && { setsid ip netns exec ${this.netns(where)} ${line} <>${base}.in >${base}.out 2>${base}.err & echo $! >${base}.pid; }`,
+      // The pipe is open before anything is in the background: what is written while nobody has it open is lost.
+      `mkfifo ${base}.in && exec 3<>${base}.in && { setsid ip netns exec ${this.netns(where)} ${line} <&3 3<&- >${base}.out 2>${base}.err & echo $! >${base}.pid; }`,
     );
     if (exitCode !== 0) throw new Error(stderr);
     return base;
