@@ -11,7 +11,7 @@ import { renderDrift } from '../../src/report/drift.ts';
 import { renderThing, type ThingDescription, thingAsJson } from '../../src/report/thing.ts';
 import { edit, type TestLab, withLab } from '../support/with-lab.ts';
 
-t.jobs = 2;
+t.jobs = 3;
 
 const LAB = `
 vpcs:

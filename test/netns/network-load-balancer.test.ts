@@ -5,7 +5,7 @@ import t from 'tap';
 import { renderDrift } from '../../src/report/drift.ts';
 import { edit, SILENCE_MS, type TestLab, withLab } from '../support/with-lab.ts';
 
-t.jobs = 2;
+t.jobs = 3;
 
 const LAB = `
 vpcs:
