@@ -19,9 +19,8 @@ import {
   readPrograms,
   shorten,
 } from './host/lab-files.ts';
-import { type Lock, withLock } from './host/lock.ts';
 import { bringPostgres } from './host/packages.ts';
-import { findSandbox, killSandbox, type Sandbox, startSandbox } from './host/sandbox.ts';
+import { findSandbox, type Sandbox, startSandbox } from './host/sandbox.ts';
 import { type LabRecord, LabStore } from './host/store.ts';
 import { writeThings } from './host/thing-index.ts';
 import { diff, type Step } from './kernel/diff.ts';
@@ -43,7 +42,7 @@ import { type MatrixFilter, matrixQuestions } from './probe/questions.ts';
 import { runGroup } from './probe/run.ts';
 import type { GroupResult } from './report/probes.ts';
 import * as standing from './standing.ts';
-import { converge, type Progress, type Repaired, type Verified } from './standing.ts';
+import { converge, type Progress, type Repaired, type Verified, whileLocked } from './standing.ts';
 
 /** A lab as it is wanted: what its files say, what that means, and the kernel state that stands for it. */
 export interface Lab {
@@ -142,17 +141,6 @@ export interface Converged {
   readonly sandbox: Sandbox;
   readonly steps: readonly Step[];
   readonly wasUp: boolean;
-}
-
-function whileLocked<Result>(
-  store: LabStore,
-  progress: Progress,
-  work: (lock: Lock) => Promise<Result>,
-): Promise<Result> {
-  const onWait = (): void => {
-    progress.note(`waiting for another command that is changing ${store.name}`);
-  };
-  return withLock(store, onWait, work);
 }
 
 /** Builds the lab, or turns the one that is up into what its files say now. */
@@ -331,11 +319,4 @@ function checkBuilt(store: LabStore): void {
   });
 }
 
-export async function down(store: LabStore, progress: Progress): Promise<boolean> {
-  return whileLocked(store, progress, async () => {
-    const wasUp = (await findSandbox(store)) !== undefined;
-    await killSandbox(store);
-    store.forget();
-    return wasUp;
-  });
-}
+export { down } from './standing.ts';

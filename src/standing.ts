@@ -8,9 +8,9 @@
 
 import { apply } from './host/apply.ts';
 import { KernelError } from './host/kernel-error.ts';
-import type { Lock } from './host/lock.ts';
+import { type Lock, withLock } from './host/lock.ts';
 import { readKernel } from './host/read-kernel.ts';
-import type { Sandbox } from './host/sandbox.ts';
+import { findSandbox, killSandbox, type Sandbox } from './host/sandbox.ts';
 import type { LabStore } from './host/store.ts';
 import type { Command } from './kernel/command.ts';
 import { diff, type Step } from './kernel/diff.ts';
@@ -22,6 +22,17 @@ export interface Progress {
   /** Called at the beginning of each piece of work. */
   step(what: string): void;
   note(what: string): void;
+}
+
+export function whileLocked<Result>(
+  store: LabStore,
+  progress: Progress,
+  work: (lock: Lock) => Promise<Result>,
+): Promise<Result> {
+  const onWait = (): void => {
+    progress.note(`waiting for another command that is changing ${store.name}`);
+  };
+  return withLock(store, onWait, work);
 }
 
 /** What would be done to an empty sandbox, or to the lab that is up. */
@@ -140,4 +151,13 @@ export async function repair(
   store.endExperiment();
   const after = steps.length === 0 ? before : await verify(store, sandbox, progress);
   return { before, steps, after };
+}
+
+export async function down(store: LabStore, progress: Progress): Promise<boolean> {
+  return whileLocked(store, progress, async () => {
+    const wasUp = (await findSandbox(store)) !== undefined;
+    await killSandbox(store);
+    store.forget();
+    return wasUp;
+  });
 }

@@ -5,7 +5,7 @@ import { basename } from 'node:path';
 import { InputError, nearest } from '../base/diagnostic.ts';
 import { builtInLabs, findLab } from '../host/lab-files.ts';
 import { knownLabs, LabStore } from '../host/store.ts';
-import * as pipeline from '../pipeline.ts';
+import * as standing from '../standing.ts';
 import { chooseLab, isLabName, labsUp, wantedLab } from './lab-choice.ts';
 import type { Terminal } from './terminal.ts';
 
@@ -18,7 +18,7 @@ export async function down(
     : [await chooseStore(lab, terminal)];
   const results: { lab: string; wasUp: boolean }[] = [];
   for (const store of stores) {
-    results.push({ lab: store.name, wasUp: await pipeline.down(store, terminal.progress) });
+    results.push({ lab: store.name, wasUp: await standing.down(store, terminal.progress) });
   }
   if (terminal.json) terminal.printJson(results);
   else if (results.length === 0) terminal.print('no lab is up');

@@ -1,6 +1,6 @@
 /**
- * Every lab that comes with the project stands as it was planned and predicted, as root and as an ordinary user.
- * The machine is the same before, during and after it, and from inside neither the machine's addresses nor its loopback
+ * Every lab that comes with the project stands as it was planned, as root and as an ordinary user, all of them side by side.
+ * The machine is the same before, while they are up, and after them, and from inside neither the machine's addresses nor its loopback
  * services can be reached.
  */
 
@@ -15,7 +15,7 @@ import { run } from '../../src/host/exec.ts';
 import { builtInLabs } from '../../src/host/lab-files.ts';
 import { isRoot } from '../../src/host/sandbox.ts';
 import { ordinaryUser } from '../support/as-ordinary-user.ts';
-import { hoplab } from '../support/cli.ts';
+import { hoplab, script } from '../support/cli.ts';
 import { differences, type Snapshot, takeSnapshot } from '../support/host-snapshot.ts';
 
 /** Somebody who runs labs: how the command line is called, and where the state is. */
@@ -23,6 +23,7 @@ interface Runner {
   readonly who: string;
   readonly stateHome: string;
   readonly hoplab: (words: readonly string[]) => [string, ...string[]];
+  readonly script: (path: string, words: readonly string[]) => [string, ...string[]];
   readonly end: () => void;
 }
 
@@ -32,6 +33,7 @@ function root(): Runner {
     who: 'root',
     stateHome,
     hoplab: (words) => hoplab(words, { XDG_STATE_HOME: stateHome }),
+    script: (path, words) => script(path, words, { XDG_STATE_HOME: stateHome }),
     end: () => {
       rmSync(stateHome, { recursive: true, force: true });
     },
@@ -39,11 +41,11 @@ function root(): Runner {
 }
 
 function user(): Runner {
-  const { home, stateHome, hoplab } = ordinaryUser();
+  const { home, stateHome, ...user } = ordinaryUser();
   return {
     who: 'an ordinary user',
     stateHome,
-    hoplab,
+    ...user,
     end: () => {
       rmSync(home, { recursive: true, force: true });
     },
@@ -105,40 +107,34 @@ t.test('the machine is what it was', async (t) => {
   t.equal((await run(['sh', '-c', abstractHere])).exitCode, 0, 'here the abstract socket answers');
 
   let before = await takeSnapshot();
+  const labs = builtInLabs();
   for (const runner of isRoot() ? [root(), user()] : [user()]) {
     t.teardown(runner.end);
-    for (const lab of builtInLabs()) {
-      await t.test(`${lab}, as ${runner.who}`, async (t) => {
-        t.teardown(async () => run(runner.hoplab(['down', lab])));
+    await t.test(`${labs.length} labs side by side, as ${runner.who}`, async (t) => {
+      const all = async (verb: string): ReturnType<typeof run> =>
+        run(runner.script('test/support/labs-side-by-side.ts', [verb, ...labs]));
+      t.teardown(async () => all('down'));
+      if (runner.who !== 'root') {
         // As root docs.test.ts runs each: it is what their READMEs begin with.
-        const verb = runner.who !== 'root' && lab === 'scenario-4' ? 'run' : 'up';
-        const built = await run(runner.hoplab([verb, lab]));
-        t.equal(built.exitCode, 0, `${verb}: ${built.stdout}${built.stderr}`);
-        // Whose labs they are makes a difference to the sandbox, and hardly one to what packets do in it.
-        if (runner.who === 'root' || !isRoot()) {
-          const asked = await run(runner.hoplab(['matrix', '-l', lab]));
-          t.equal(asked.exitCode, 0, `everybody reaches whom the model says: ${asked.stdout}`);
-        }
-        t.strictSame(differences(before, await takeSnapshot()), [], 'while it is up');
-        t.strictSame(
-          outside(runner.stateHome).filter((command) => command !== 'unshare --net'),
-          runner.who === 'root'
-            ? []
-            : outside(runner.stateHome).filter((c) => c === 'unshare --user'),
-          'nothing of it runs outside but what holds its namespaces',
-        );
-        const verified = await run(runner.hoplab(['verify', '-l', lab]));
-        t.equal(verified.exitCode, 0, `it stands as planned: ${verified.stdout}`);
-        await outOfReach(t, runner, lab, targets, macs);
-        const down = await run(runner.hoplab(['down', lab]));
-        t.equal(down.exitCode, 0, down.stderr);
-        const after = await takeSnapshot();
-        t.strictSame(differences(before, after), [], 'after it');
-        t.strictSame(outside(runner.stateHome), [], 'and nothing of it runs');
-        before = after;
-        t.comment([...after].map(([name, lines]) => `${name} ${lines.length}`).join(', '));
-      });
-    }
+        const { exitCode, stdout, stderr } = await run(runner.hoplab(['run', 'scenario-4']));
+        t.equal(exitCode, 0, `scenario-4 runs: ${stdout}${stderr}`);
+      }
+      t.match(await all('up'), { exitCode: 0, stdout: '', stderr: '' }, 'each stands as planned');
+      t.strictSame(differences(before, await takeSnapshot()), [], 'while they are up');
+      const held = runner.who === 'root' ? 'unshare --net' : 'unshare --user';
+      t.strictSame(
+        [...new Set(outside(runner.stateHome))],
+        [held],
+        'nothing of them runs outside but what holds their namespaces',
+      );
+      for (const lab of labs) await outOfReach(t, runner, lab, targets, macs);
+      t.match(await all('down'), { exitCode: 0, stderr: '' });
+      const after = await takeSnapshot();
+      t.strictSame(differences(before, after), [], 'after them');
+      t.strictSame(outside(runner.stateHome), [], 'and nothing of them runs');
+      before = after;
+      t.comment([...after].map(([name, lines]) => `${name} ${lines.length}`).join(', '));
+    });
   }
 });
 
@@ -171,18 +167,18 @@ ls /run/netns | sed 's/^/netns /'`;
   const { stdout, stderr } = await run(argv, { input: script });
   const lines = stdout.split('\n');
   const count = lines.filter((line) => line.startsWith('netns ')).length;
-  t.ok(count > 3, `looked from ${count} namespaces: ${stderr}`);
+  t.ok(count > 3, `${lab}: looked from ${count} namespaces: ${stderr}`);
   t.strictSame(
     lines.filter((line) => line.startsWith('reached')),
     [],
-    "none of the machine's addresses and sockets is reached",
+    `${lab}: none of the machine’s addresses and sockets is reached`,
   );
   t.ok(
     lines.some((line) => line.startsWith('own ')),
-    "by the same means the lab's own servers are",
+    `${lab}: by the same means its own servers are`,
   );
   const seen = lines.filter((line) => macs.some((mac) => line.endsWith(mac)));
-  t.strictSame(seen, [], "no link of the machine's shows");
+  t.strictSame(seen, [], `${lab}: no link of the machine’s shows`);
 }
 
 t.test('each section of the comparison sees a change', async (t) => {

@@ -23,6 +23,8 @@ export interface OrdinaryUser {
   readonly argv: (program: readonly string[]) => [string, ...string[]];
   /** `hoplab` with these words. */
   readonly hoplab: (words: readonly string[]) => [string, ...string[]];
+  /** A program of the project's, by its path there. */
+  readonly script: (path: string, words: readonly string[]) => [string, ...string[]];
 }
 
 export function ordinaryUser(): OrdinaryUser {
@@ -48,14 +50,16 @@ export function ordinaryUser(): OrdinaryUser {
     const become = ['setpriv', '--reuid', String(UID), '--regid', String(UID), '--clear-groups'];
     return ['unshare', '--mount', 'sh', '-ec', PREPARE, home, PROJECT, ...become, ...words];
   };
+  const script = (path: string, words: readonly string[]): [string, ...string[]] => {
+    const node = process.execPath.replace(PROJECT, `${there}/`).replace('//', '/');
+    return argv([node, '--disable-warning=ExperimentalWarning', `${there}/${path}`, ...words]);
+  };
   return {
     home,
     stateHome,
     argv,
-    hoplab(words) {
-      const node = process.execPath.replace(PROJECT, `${there}/`).replace('//', '/');
-      return argv([node, '--disable-warning=ExperimentalWarning', `${there}/src/cli.ts`, ...words]);
-    },
+    hoplab: (words) => script('src/cli.ts', words),
+    script,
   };
 }
 

@@ -2,14 +2,24 @@
 
 import { fileURLToPath } from 'node:url';
 
-const CLI = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+const PROJECT = new URL('../../', import.meta.url);
 
 /** `environment` is set beside what the test itself has. */
 export function hoplab(
   words: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): [string, ...string[]] {
+  return script('src/cli.ts', words, environment);
+}
+
+/** A program of the project's, by its path there. */
+export function script(
+  path: string,
+  words: readonly string[],
+  environment: Readonly<Record<string, string>>,
+): [string, ...string[]] {
   const settings = Object.entries(environment).map(([name, value]) => `${name}=${value}`);
-  const node = [process.execPath, '--disable-warning=ExperimentalWarning', CLI];
+  const program = fileURLToPath(new URL(path, PROJECT));
+  const node = [process.execPath, '--disable-warning=ExperimentalWarning', program];
   return ['env', '-u', 'NODE_OPTIONS', ...settings, ...node, ...words];
 }
