@@ -2,8 +2,8 @@
  * NetworkPolicies on the real kernel: nine pods in three namespaces, from one set of policies to the next, and everybody
  * asks everybody. What each case means stands in test/support/network-policy-cases.ts, by hand.
  *
- * Packets walk through one case in three, and another third with another seed; the model is held against all of them in
- * test/support's pure tests. All on packets:
+ * Packets walk through one case in four, and other ones with another seed; the model is held against all of them in
+ * test/judge/policy.test.ts. All on packets:
  *
  *     HOPLAB_POLICY_EVERY=1 sh scripts/test.sh test/netns/network-policy.test.ts
  */
@@ -22,7 +22,7 @@ import { renderDrift } from '../../src/report/drift.ts';
 import { differences } from '../support/matrix.ts';
 import { withLab } from '../support/with-lab.ts';
 
-const EVERY = Number(process.env['HOPLAB_POLICY_EVERY'] ?? 3);
+const EVERY = Number(process.env['HOPLAB_POLICY_EVERY'] ?? 4);
 const SEED = Number(process.env['HOPLAB_SEED'] ?? 1);
 const CASES = [...POLICY_CASES.entries()].filter(([index]) => index % EVERY === SEED % EVERY);
 
