@@ -437,3 +437,51 @@ t.test(
     });
   },
 );
+
+t.test('a Service and an Ingress as they are usually written lead to the same pods', async (t) => {
+  const manifests = `${PODS}
+apiVersion: v1
+kind: Service
+metadata:
+  name: web-service
+  annotations:
+    service.beta.kubernetes.io/aws-load-balancer-type: "nlb"
+spec:
+  type: LoadBalancer
+  selector:
+    app: web
+  ports:
+    - port: 80
+      targetPort: 8080
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: web-ingress
+  annotations:
+    kubernetes.io/ingress.class: alb
+    alb.ingress.kubernetes.io/scheme: internet-facing
+    alb.ingress.kubernetes.io/target-type: ip
+spec:
+  rules:
+  - host: myapp.com
+    http:
+      paths:
+      - path: /
+        pathType: Prefix
+        backend:
+          service:
+            name: web-service
+            port:
+              number: 80
+`;
+  const text = `${LAB}
+probes:
+  by-the-ingress: { from: internet/user, http: 'http://myapp.com/', expect: { status: 200 } }
+  by-the-service: { from: internet/user, http: nlb/web-service/, expect: { status: 200 } }
+  not-by-another-host: { from: internet/user, http: alb/web-ingress/az-1/, expect: { status: 404 } }
+`;
+  await withLab(t, { lab: text, manifests }, async (lab) => {
+    t.equal(await lab.failedProbes(), '');
+  });
+});
