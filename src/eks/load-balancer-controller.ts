@@ -30,7 +30,7 @@ import { netnsName } from '../base/names.ts';
 import type { Service, ServicePort } from '../k8s/cluster-services.ts';
 import type { IngressBackend, IngressPath, IngressSpec } from '../k8s/ingress.ts';
 import type { Where } from '../source/yaml.ts';
-import { type AlbSettings, USE_ANNOTATION } from './alb-annotations.ts';
+import { type AlbListenPort, type AlbSettings, USE_ANNOTATION } from './alb-annotations.ts';
 import type { AlbIngress, AlbIngresses } from './alb-ingress.ts';
 import { type AlbTargetSettings, targetSettings } from './alb-target.ts';
 import { chooseSubnets, type SubnetChoice } from './load-balancer-subnets.ts';
@@ -191,11 +191,7 @@ export function resolveBalancer(
   const rules = members.flatMap((member) => rulesOf(member, plan.servicesSay, needs, diagnostics));
   const numbered = rules.map((rule, index): ListenerRule => ({ ...rule, priority: index + 1 }));
   const names = [dnsName, ...new Set(hosts.map((host) => host.toLowerCase()))];
-  const ports = new Map(
-    members.flatMap((one) =>
-      one.settings.listeners.map((listener) => [listener.port, listener] as const),
-    ),
-  );
+  const ports = listenPorts(members, diagnostics);
   return {
     name,
     dnsName,
@@ -217,6 +213,45 @@ export function resolveBalancer(
       : undefined,
     at,
   };
+}
+
+/**
+ * Of all members, which share them. Reports `alb-listener`.
+ * @see pkg/ingress/model_builder.go mergeListenPortConfigs, cert_discovery.go
+ */
+function listenPorts(
+  members: readonly AlbIngress[],
+  diagnostics: Diagnostics,
+): Map<number, AlbListenPort> {
+  const ports = new Map<number, AlbListenPort & { readonly by: string }>();
+  for (const { ingress, settings } of members) {
+    const at = settings.at('listen-ports') ?? ingress.at;
+    for (const listener of settings.listeners) {
+      const { port, protocol } = listener;
+      const there = ports.get(port);
+      if (there !== undefined && there.protocol !== protocol) {
+        diagnostics.error(
+          'alb-listener',
+          at,
+          `Ingress "${ingress.name}" listens for ${protocol} at port ${port}, where Ingress "${there.by}" of the same load balancer listens for ${there.protocol}`,
+          'take the same protocol, another port, or a group of its own',
+        );
+      }
+      ports.set(port, { ...listener, by: ingress.name });
+      const isNamed =
+        ingress.tls.some(({ hosts }) => hosts.length > 0) ||
+        ingress.rules.some(({ host }) => host !== undefined);
+      if (protocol === 'HTTPS' && settings.certificates.length === 0 && !isNamed) {
+        diagnostics.error(
+          'alb-listener',
+          at,
+          `Ingress "${ingress.name}" listens for HTTPS at port ${port}, and has no certificate: it names none, and no host by which one is found`,
+          'write alb.ingress.kubernetes.io/certificate-arn, or give a rule a host',
+        );
+      }
+    }
+  }
+  return ports;
 }
 
 function certificatePath({ awsName }: BalancerPlan): string {
