@@ -640,9 +640,7 @@ function nameThings(
     at: SourceRef | undefined,
     isSystem = false,
   ): void => {
-    const isEndpoint = [
-      ...['pod', 'node', 'instance', 'internet', 'eks', 'alb', 'nlb', 'rds'],
-    ].includes(kind);
+    const isEndpoint = !['nat', 'igw', 'vpc'].includes(kind);
     const reference = renderReference(kind, name);
     things.push({ reference, kind, netns, address, isEndpoint, isSystem, at });
   };

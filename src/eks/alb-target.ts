@@ -44,7 +44,7 @@ interface AlbHealthCheck extends Omit<HealthCheck, 'port'> {
 const PROTOCOLS = ['HTTP', 'HTTPS'] as const;
 
 const ATTRIBUTES = 'target-group-attributes';
-const TRAFFIC_PORT = 'traffic-port';
+export const TRAFFIC_PORT = 'traffic-port';
 
 const COOKIE_SECONDS = { least: 1, most: 604_800, usual: 86_400 } as const;
 const DELAY_SECONDS = { most: 3600, usual: 300 } as const;
@@ -74,32 +74,48 @@ const TARGET_GROUP_ATTRIBUTES: ReadonlyMap<string, PairForm> = new Map([
   ]),
 ]);
 
+/** A number, the name of a port, or TRAFFIC_PORT; Services and Ingresses write it in the same way, as the path. */
+export function readHealthCheckPort(annotations: AlbAnnotations): number | string | undefined {
+  return annotations.read(
+    'healthcheck-port',
+    parseHealthCheckPort,
+    'a port',
+    `write "${TRAFFIC_PORT}", a number like "8080", or the name of a port of the Service`,
+  );
+}
+
+export function readHealthCheckPath(annotations: AlbAnnotations): string | undefined {
+  return annotations.read(
+    'healthcheck-path',
+    (text) => (/^\/[\x21-\x7e]{0,1023}$/.test(text) ? text : undefined),
+    'a path',
+    'write it like /healthz',
+  );
+}
+
+export function readSuccessCodes(
+  annotations: AlbAnnotations,
+  word: string,
+): readonly StatusRange[] | undefined {
+  return annotations.read(
+    word,
+    parseStatusRanges,
+    'a list of statuses from 200 to 499',
+    'write it like "200", "200,302" or "200-299", in quotes',
+  );
+}
+
 /** Each as it is written, undefined where it is not. */
 function readValues(annotations: AlbAnnotations) {
   return {
     'target-type': annotations.choice('target-type', ['instance', 'ip']),
     'backend-protocol': annotations.choice('backend-protocol', PROTOCOLS),
     'healthcheck-protocol': annotations.choice('healthcheck-protocol', PROTOCOLS),
-    'healthcheck-port': annotations.read(
-      'healthcheck-port',
-      parseHealthCheckPort,
-      'a port',
-      `write "${TRAFFIC_PORT}", a number like "8080", or the name of a port of the Service`,
-    ),
-    'healthcheck-path': annotations.read(
-      'healthcheck-path',
-      (text) => (/^\/[\x21-\x7e]{0,1023}$/.test(text) ? text : undefined),
-      'a path',
-      'write it like /healthz',
-    ),
+    'healthcheck-port': readHealthCheckPort(annotations),
+    'healthcheck-path': readHealthCheckPath(annotations),
     'healthcheck-interval-seconds': annotations.integer('healthcheck-interval-seconds', 5, 300),
     'healthcheck-timeout-seconds': annotations.integer('healthcheck-timeout-seconds', 2, 120),
-    'success-codes': annotations.read(
-      'success-codes',
-      parseStatusRanges,
-      'a list of statuses from 200 to 499',
-      'write it like "200", "200,302" or "200-299", in quotes',
-    ),
+    'success-codes': readSuccessCodes(annotations, 'success-codes'),
     'healthy-threshold-count': annotations.integer('healthy-threshold-count', 2, 10),
     'unhealthy-threshold-count': annotations.integer('unhealthy-threshold-count', 2, 10),
     // Those of a Service stand in place of all of the Ingress's.
@@ -219,12 +235,12 @@ function checkTogether(settings: AlbTargetSettings, { annotations }: WrittenTarg
   }
 }
 
-export function parseHealthCheckPort(text: string): number | string | undefined {
+function parseHealthCheckPort(text: string): number | string | undefined {
   if (/^\d+$/.test(text)) return parseInteger(text, 1, 65_535);
   return isPortName(text) ? text : undefined;
 }
 
-export function parseStatusRanges(text: string): readonly StatusRange[] | undefined {
+function parseStatusRanges(text: string): readonly StatusRange[] | undefined {
   const ranges = splitList(text).map((part) => {
     const [first = '', last = first, ...rest] = part.split('-');
     const [from, to] = [parseInteger(first, 200, 499), parseInteger(last, 200, 499)];

@@ -23,7 +23,12 @@ import { type Cidr, cidr, type Ipv4, parseCidr, parseIpv4 } from '../base/ip.ts'
 import { whereAnnotations } from '../k8s/object.ts';
 import type { Labels } from '../k8s/selector.ts';
 import type { ServiceSpec } from '../k8s/service.ts';
-import { parseHealthCheckPort, parseStatusRanges } from './alb-target.ts';
+import {
+  readHealthCheckPath,
+  readHealthCheckPort,
+  readSuccessCodes,
+  TRAFFIC_PORT,
+} from './alb-target.ts';
 import {
   AlbAnnotations,
   ANYTHING,
@@ -81,6 +86,7 @@ export interface NlbService {
   readonly settings: NlbSettings;
 }
 
+const CHECK_PROTOCOLS = ['TCP', 'HTTP', 'HTTPS'] as const;
 const EVERYBODY = [cidr('0.0.0.0/0')];
 
 /** Reports `load-balancer-class`, `wrong-annotation`, `unknown-nlb-annotation` and `nlb-without-effect`. */
@@ -305,46 +311,27 @@ function readHealthCheck(
 ): NlbSettings['healthCheck'] {
   const isLocal = targetType === 'instance' && service.externalTrafficPolicy === 'Local';
   const threshold = isLocal ? 2 : 3;
-  const protocol = annotations
-    .read(
-      'healthcheck-protocol',
-      (text) => (/^(?:tcp|https?)$/i.test(text) ? text.toUpperCase() : undefined),
-      'one of TCP, HTTP, HTTPS',
-      'write "TCP", "HTTP" or "HTTPS"',
-    )
-    ?.toString();
-  const port = annotations.read(
-    'healthcheck-port',
-    parseHealthCheckPort,
-    'a port',
-    'write "traffic-port", a number like "8080", or the name of a port of the Service',
+  const protocol = annotations.read(
+    'healthcheck-protocol',
+    (text) => CHECK_PROTOCOLS.find((one) => one === text.toUpperCase()),
+    `one of ${CHECK_PROTOCOLS.join(', ')}`,
+    'write "TCP", "HTTP" or "HTTPS"',
   );
-  const path = annotations.read(
-    'healthcheck-path',
-    (text) => (/^\/[\x21-\x7e]{0,1023}$/.test(text) ? text : undefined),
-    'a path',
-    'write it like /healthz',
-  );
-  const chosen = protocol ?? (isLocal ? 'HTTP' : 'TCP');
+  const port = readHealthCheckPort(annotations);
   return {
-    protocol: chosen === 'HTTP' || chosen === 'HTTPS' ? chosen : 'TCP',
+    protocol: protocol ?? (isLocal ? 'HTTP' : 'TCP'),
     port:
-      port === 'traffic-port'
-        ? undefined
-        : (port ?? (isLocal ? HEALTH_CHECK_NODE_PORT : undefined)),
-    path: path ?? (isLocal ? '/healthz' : '/'),
+      port === TRAFFIC_PORT ? undefined : (port ?? (isLocal ? HEALTH_CHECK_NODE_PORT : undefined)),
+    path: readHealthCheckPath(annotations) ?? (isLocal ? '/healthz' : '/'),
     intervalSeconds:
       annotations.integer('healthcheck-interval', 5, 300) ?? (isOfCloud && !isLocal ? 30 : 10),
     timeoutSeconds:
       annotations.integer('healthcheck-timeout', 2, 120) ?? (isLocal && !isOfCloud ? 6 : 10),
     healthyThreshold: annotations.integer('healthcheck-healthy-threshold', 2, 10) ?? threshold,
     unhealthyThreshold: annotations.integer('healthcheck-unhealthy-threshold', 2, 10) ?? threshold,
-    successCodes: annotations.read(
-      'healthcheck-success-codes',
-      parseStatusRanges,
-      'a list of statuses from 200 to 499',
-      'write it like "200", "200,302" or "200-299", in quotes',
-    ) ?? [{ from: 200, to: 399 }],
+    successCodes: readSuccessCodes(annotations, 'healthcheck-success-codes') ?? [
+      { from: 200, to: 399 },
+    ],
   };
 }
 

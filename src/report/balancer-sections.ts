@@ -26,7 +26,7 @@ export function balancerSections({
             address,
             elastic ?? '',
             balancer.scheme,
-            namesOf(balancer, hostedZones),
+            [balancer.dnsName, ...aliasesOf(balancer.reference, hostedZones)].join(', '),
           ];
         }),
       ),
@@ -49,17 +49,14 @@ export function balancerSections({
   ];
 }
 
-/** Its own, and those of Route 53 that lead to it. */
-function namesOf(
-  { reference, dnsName }: { readonly reference: string; readonly dnsName: string },
-  zones: readonly HostedZone[],
-): string {
-  const aliases = zones.flatMap(({ records }) =>
+/** The names of Route 53 that lead to it: `alb/web`. */
+export function aliasesOf(reference: string, zones: readonly HostedZone[]): string[] {
+  const names = zones.flatMap(({ records }) =>
     records.flatMap(({ name, data }) =>
       data.type === 'alias' && data.target === reference ? [name] : [],
     ),
   );
-  return [...new Set([dnsName, ...aliases])].join(', ');
+  return [...new Set(names)];
 }
 
 export function ruleSection(balancers: readonly LoadBalancer[]): Section {

@@ -10,7 +10,7 @@ import type { NetworkLoadBalancer } from '../aws/network-load-balancer.ts';
 import type { HealthCheck, TargetGroup } from '../aws/target-group.ts';
 import type { Cloud } from '../cloud.ts';
 import type { TargetHealth } from '../observe/target-health.ts';
-import { ruleSection } from './balancer-sections.ts';
+import { aliasesOf, ruleSection } from './balancer-sections.ts';
 import type { Section } from './section.ts';
 import type { ThingDescription } from './thing.ts';
 
@@ -51,7 +51,7 @@ export function describeBalancer(
     facts: [
       ['scheme', scheme],
       ['name', dnsName],
-      ['aliases', aliasesOf(`alb/${name}`, zones)],
+      ['aliases', aliasesOf(`alb/${name}`, zones).join(', ') || undefined],
       [
         'listeners',
         listeners.map(({ port, tls }) => `${tls ? 'HTTPS' : 'HTTP'}:${port}`).join(', '),
@@ -83,7 +83,7 @@ export function describeNetworkBalancer(
     facts: [
       ['scheme', scheme],
       ['name', dnsName],
-      ['aliases', aliasesOf(`nlb/${name}`, zones)],
+      ['aliases', aliasesOf(`nlb/${name}`, zones).join(', ') || undefined],
       ['service', balancer.service],
       ['cross-zone', balancer.crossZone ? 'on' : 'off'],
       ['idle timeout', `${idleTimeoutSeconds} s`],
@@ -110,15 +110,6 @@ export function describeNetworkBalancer(
       ['nft list table ip nlb', 'conntrack -L'].map((line) => [eni.thing, line] as const),
     ),
   };
-}
-
-function aliasesOf(reference: string, zones: readonly HostedZone[]): string | undefined {
-  const names = zones.flatMap(({ records }) =>
-    records.flatMap(({ name, data }) =>
-      data.type === 'alias' && data.target === reference ? [name] : [],
-    ),
-  );
-  return names.length === 0 ? undefined : [...new Set(names)].join(', ');
 }
 
 function nodeSection(nodes: readonly LoadBalancerNode[]): Section {
