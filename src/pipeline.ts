@@ -191,8 +191,8 @@ export function readmeOf(lab: Lab): string | undefined {
 }
 
 /**
- * Asks the lab's probes, then each experiment's: change the lab, ask, change it back. `only` names probes or
- * experiments; none means all.
+ * Asks the lab's probes, then each experiment's: change the lab, ask, and when all are done change it back. `only` names
+ * probes or experiments; none means all.
  */
 export async function probe(
   lab: Lab,
@@ -217,29 +217,33 @@ export async function probe(
       results,
     });
   }
-  for (const [name, { about, with: changes, probes }] of Object.entries(file.experiments)) {
-    const asked = Object.entries(probes).filter(
+  const experiments = Object.entries(file.experiments).flatMap(([name, experiment]) => {
+    const asked = Object.entries(experiment.probes).filter(
       ([one]) => wanted(name) || (wanted(one) && !(one in file.probes)),
     );
-    if (asked.length === 0) continue;
-    const changed = lab.experiments.get(name);
-    if (changed === undefined) throw new Error(`experiment ${name} was planned with its lab`);
-    const results = await whileLocked(store, progress, async (lock) => {
-      await checkStanding(store, sandbox);
-      progress.step(`experiment ${name}`);
-      store.beginExperiment(name, lab.state);
-      await converge(store, sandbox, changed.state, progress, lock);
-      try {
+    return asked.length === 0 ? [] : [{ name, asked, ...experiment }];
+  });
+  if (experiments.length === 0) return groups;
+  return whileLocked(store, progress, async (lock) => {
+    await checkStanding(store, sandbox);
+    try {
+      // From one experiment straight to the next: what both leave as it is in the lab is not touched in between.
+      for (const { name, asked, about, with: changes } of experiments) {
+        const changed = lab.experiments.get(name);
+        if (changed === undefined) throw new Error(`experiment ${name} was planned with its lab`);
+        progress.step(`experiment ${name}`);
+        store.beginExperiment(name, lab.state);
+        await converge(store, sandbox, changed.state, progress, lock);
         const at = where.in('experiments', name, 'probes');
-        return await runGroup(changed.cloud, sandbox, asked, at);
-      } finally {
-        await converge(store, sandbox, lab.state, progress, lock);
-        store.endExperiment();
+        const results = await runGroup(changed.cloud, sandbox, asked, at);
+        groups.push({ experiment: name, about, changes, cloud: changed.cloud, results });
       }
-    });
-    groups.push({ experiment: name, about, changes, cloud: changed.cloud, results });
-  }
-  return groups;
+    } finally {
+      await converge(store, sandbox, lab.state, progress, lock);
+      store.endExperiment();
+    }
+    return groups;
+  });
 }
 
 /** Everybody asks everybody, or whom the filter lets; predicted beside observed. */

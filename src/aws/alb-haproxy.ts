@@ -15,7 +15,7 @@
 import { because } from '../base/because.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { checkingHaproxyDaemon, FIRST_LOG_FD, stateSettings } from '../kernel/checking-haproxy.ts';
-import { digestOf } from '../kernel/daemon.ts';
+import { digestOf, HAPROXY_GLOBAL } from '../kernel/daemon.ts';
 import { accessLogPath, logOutcome, logRule, logSettings } from './alb-access-log.ts';
 import type {
   Listener,
@@ -70,8 +70,7 @@ function renderConfig(balancers: readonly LoadBalancer[]): string {
     .flatMap(targetGroupsOf)
     .map(({ deregistrationDelaySeconds }) => deregistrationDelaySeconds);
   const head = [
-    'global',
-    '    maxconn 4000',
+    ...HAPROXY_GLOBAL,
     ...forAll,
     '    spread-checks 5',
     // What still runs then is answered 502. Without delay there is a moment all the same.

@@ -11,7 +11,7 @@ import { because } from '../base/because.ts';
 import type { NetnsName } from '../base/names.ts';
 import { Fragment } from '../kernel/fragment.ts';
 import { checkingHaproxyDaemon, stateSettings } from '../kernel/checking-haproxy.ts';
-import { kill, restartedDaemon } from '../kernel/daemon.ts';
+import { HAPROXY_GLOBAL, kill, restartedDaemon } from '../kernel/daemon.ts';
 import { changingRecords, type DnsRecord, hostsFile, pidFileOf } from '../kernel/name-server.ts';
 import type { Programs } from '../kernel/server.ts';
 import type { LoadBalancerNode } from './application-load-balancer.ts';
@@ -116,8 +116,7 @@ function renderAnswers({ server, records }: AnswersOf): string {
 function renderHaproxy(all: readonly At[]): string {
   const [forAll, byDefault] = stateSettings(HAPROXY);
   return [
-    'global',
-    '    maxconn 4000',
+    ...HAPROXY_GLOBAL,
     ...forAll,
     '    spread-checks 5',
     // A proxied connection to who was deregistered goes on; an old process must end some day.

@@ -53,10 +53,29 @@ end() {
   rm -f "$1/postmaster.pid"
 }
 
+# An empty cluster. initdb takes longer than all the rest of a lab and makes the same each time, so that what it made is kept
+# for the user's next labs, where other programs keep what they can make anew.
+make_empty() {
+  cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+  options='-U rdsadmin -A trust -E UTF8 --locale=C --wal-segsize=1 --no-sync --no-instructions'
+  which=$(echo "$(postgres --version) $options" | cksum)
+  kept=${cache:+$cache/hoplab/postgres-${which%% *}.tar}
+  if [ -r "$kept" ] && as_postgres mkdir "$1" && as_postgres tar -xf - -C "$1" <"$kept" 2>/dev/null; then return; fi
+  rm -rf "$1"
+  # shellcheck disable=SC2086 # a list of words
+  as_postgres initdb -D "$1" $options >>"$log" 2>&1 || fail 'initdb failed'
+  [ -n "$kept" ] || return 0
+  # One at a time; who was killed at it has left no more than a part, which the next one writes over.
+  {
+    mkdir -p "${kept%/*}" &&
+      flock -n "${kept%/*}" sh -c 'tar -cf "$0.part" -C "$1" . && mv "$0.part" "$0"' "$kept" "$1"
+  } 2>/dev/null || :
+}
+
 # A cluster with its roles and its database. It gets its name when it is whole.
 create() {
   rm -rf "$data" "$data.new"
-  as_postgres initdb -D "$data.new" -U rdsadmin -A trust -E UTF8 --locale=C --wal-segsize=1 --no-sync --no-instructions >>"$log" 2>&1 || fail 'initdb failed'
+  make_empty "$data.new"
   said=$(as_postgres postgres --single -D "$data.new" -c fsync=off -c log_checkpoints=off postgres <"$sql" 2>&1) || fail "$said"
   case $said in *ERROR:* | *FATAL:*) fail "$said" ;; esac
   install -o postgres -g postgres -m 600 "$sql" "$data.new/hoplab.sql"

@@ -22,7 +22,7 @@ export function stateSettings(path: string): readonly [global: string[], default
       `    stats socket ${path}.sock mode 600 level admin`,
       `    server-state-file ${path}.state`,
       // How far apart the first checks of all servers may be; HAProxy would spread them over an interval.
-      '    max-spread-checks 100',
+      '    max-spread-checks 20',
     ],
     ['    load-server-state-from-file global'],
   ];

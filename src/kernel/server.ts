@@ -12,7 +12,7 @@
 
 import type { Because } from '../base/because.ts';
 import type { NetnsName } from '../base/names.ts';
-import { haproxyDaemon, kill, restartedDaemon } from './daemon.ts';
+import { HAPROXY_GLOBAL, haproxyDaemon, kill, restartedDaemon } from './daemon.ts';
 import type { KernelObject, ListeningSocket, Planned } from './state.ts';
 
 export interface ServedPort {
@@ -108,8 +108,7 @@ function compare(a: ServedPort, b: ServedPort): number {
 
 function renderHaproxy(ports: readonly ServedPort[]): string {
   const head = [
-    'global',
-    '    maxconn 4000',
+    ...HAPROXY_GLOBAL,
     '    stats socket /run/hoplab/servers.sock mode 600 level admin',
     'defaults',
     '    mode http',

@@ -12,6 +12,7 @@ import type { PortRange } from '../aws/ip-permission.ts';
 /** Below are a node's ports of services, above what the kernel itself gives out last. */
 const FIRST_PORT = 33_000;
 const PORTS = 27_000;
+export const LAST_PORT = FIRST_PORT + PORTS - 1;
 const PORTS_PER_SECOND = 200;
 
 let next = Math.floor((Date.now() / 1000) * PORTS_PER_SECOND);

@@ -9,6 +9,7 @@ import { CA_CERTIFICATE } from '../eks/control-plane.ts';
 import type { NetnsName } from '../base/names.ts';
 import type { ProbeSpec } from '../observe/probe-spec.ts';
 import { renderFlush } from './drop-log.ts';
+import { LAST_PORT } from './ports.ts';
 import type { PortRange } from '../aws/ip-permission.ts';
 import type { Request } from './request.ts';
 
@@ -83,11 +84,23 @@ export function renderProbeScript(
   lines.push(
     `[ ! -e ${DROP_LOG} ] || { ${renderFlush()}; cat <&8; [ ${DROP_LOG} -ef /proc/self/fd/8 ] || cat ${DROP_LOG}; } >drops`,
   );
-  if (captures.length > 0) lines.push(`sleep ${SETTLE_SECONDS}`);
   // Each packet is in its file once tcpdump has it (-U). Closing a capture takes the kernel a while: nobody waits for it.
+  if (captures.length > 0) lines.push(`sleep ${SETTLE_SECONDS}`, 'kill $captures');
+  const later = asks.flatMap((ask, index) => (isWatched(ask) ? [] : renderSamples(ask, index)));
+  if (later.length > 0) {
+    lines.push('samples=', ...later.map((line) => `${line} & samples="$samples $!"`));
+    lines.push('wait $samples');
+  }
   lines.push('tar -cf - .');
-  if (captures.length > 0) lines.push('kill $captures');
   return lines.join('\n');
+}
+
+/**
+ * Whether all of its samples are to be seen, and not the first request alone: where somebody must not see any of them. All
+ * others come when nobody listens any more, which would take its time from those whose times are shown.
+ */
+function isWatched({ probe }: Ask): boolean {
+  return probe.expect.silent.length > 0 || probe.expect.conntrack.length > 0;
 }
 
 /** How long a request may take as a whole, its answer included. */
@@ -116,9 +129,9 @@ function queryOption({ query }: Pick<ProbeSpec, 'query'>): string {
 }
 
 function renderAsk(ask: Ask, index: number): string {
-  const { request, probe, ports, samplePorts, token } = ask;
+  const { request, probe, ports, token } = ask;
   const seconds = patienceMs({ request, probe }) / 1000;
-  const inside = `ip netns exec ${request.from.netns}`;
+  const inside = insideOf(ask);
   const limits = `--connect-timeout ${seconds} --max-time ${seconds + ANSWER_SECONDS}`;
   switch (request.kind) {
     case 'dns':
@@ -126,14 +139,8 @@ function renderAsk(ask: Ask, index: number): string {
     case 'http': {
       // By this a request is known again in what a load balancer sends on.
       const one = `${inside} curl -sS${trust(request)} -H 'X-Hoplab: ${token}'${headerOptions(probe)} -o ${index}.body -w '%{json}' ${limits} --local-port ${ports.from}-${ports.to} '${request.text}'`;
-      if (samplePorts === undefined) return one;
-      const config = renderSampleConfig(
-        { ...request, headers: probe.headers },
-        samplePorts,
-        seconds,
-      );
-      const others = `${config} | ${inside} curl -s -Z --parallel-max ${PARALLEL} -K - >${index}.samples 2>${index}.times`;
-      return `{ ${one}; code=$?; ${others}; (exit $code); }`;
+      const others = isWatched(ask) ? renderSamples(ask, index) : [];
+      return others.length === 0 ? one : `{ ${one}; code=$?; ${others.join('; ')}; (exit $code); }`;
     }
     case 'psql': {
       const waits = expectsAnswer(ask) ? seconds + ANSWER_SECONDS : seconds + PSQL_START_SECONDS;
@@ -156,9 +163,25 @@ function renderAsk(ask: Ask, index: number): string {
   }
 }
 
+function insideOf({ request }: Ask): string {
+  return `ip netns exec ${request.from.netns}`;
+}
+
+/** The line that sends all samples but the first; none where one is all. */
+function renderSamples(ask: Ask, index: number): string[] {
+  const { request, probe, samplePorts } = ask;
+  if (samplePorts === undefined) return [];
+  const seconds = patienceMs(ask) / 1000;
+  const config = renderSampleConfig({ ...request, headers: probe.headers }, samplePorts, seconds);
+  return [
+    `${config} | ${insideOf(ask)} curl -s -Z --parallel-max ${PARALLEL} -K - >${index}.samples 2>${index}.times`,
+  ];
+}
+
 /**
  * The shell line that prints curl's configuration of all further samples, each by a connection of its own: the servers
- * close it when they are told to.
+ * close it when they are told to. Where an earlier run of many samples has left a port waiting for the connection's end
+ * (TIME_WAIT), curl goes on to the next one that is free.
  */
 export function renderSampleConfig(
   { text, headers = {} }: Pick<Request, 'text'> & Pick<ProbeSpec, 'headers'>,
@@ -175,7 +198,7 @@ export function renderSampleConfig(
     ...(isTls({ text }) ? [`cacert = "/var${CA_CERTIFICATE}"`] : []),
   ];
   const lines = options.map((option) => `'${option}'`).join(' ');
-  return `p=${from}; next=; while [ $p -le ${to} ]; do printf '%s\\n' $next ${lines} "local-port = $p"; next=next; p=$((p + 1)); done`;
+  return `p=${from}; next=; while [ $p -le ${to} ]; do printf '%s\\n' $next ${lines} "local-port = $p-${LAST_PORT}"; next=next; p=$((p + 1)); done`;
 }
 
 /** A query has characters that mean something to a shell. */

@@ -13,7 +13,7 @@ header = "Connection: close"
 write-out = "%{stderr}%{time_total}\\n"
 connect-timeout = 0.3
 max-time = 3.3
-local-port = ${port}
+local-port = ${port}-59999
 `;
   t.equal(
     config('http://172.20.0.50/a%20b?c', 40_000, 40_002),
