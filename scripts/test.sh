@@ -11,6 +11,10 @@ bootstrap dev "${HOPLAB_PURE_TESTS-commands}" "${HOPLAB_PURE_TESTS-postgres}" "$
 PATH=${node%/*}:$root/node_modules/.bin:$PATH
 cd "$root" || exit
 compile_once
+# What tests start is what a person starts.
+find_program
+HOPLAB_PROGRAM=${program#"$root"/}
+export HOPLAB_PROGRAM
 
 began=$(date +%s)
 results=$(mktemp -d) || exit

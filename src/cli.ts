@@ -2,6 +2,7 @@
 /** The command line: words to a verb, the verb to its file (imported only then), what comes back to an exit code. */
 
 import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 import { type Diagnostic, InputError, nearest, sortDiagnostics } from './base/diagnostic.ts';
 import type { Invocation } from './commands/grammar.ts';
@@ -9,6 +10,7 @@ import { OVERVIEW } from './commands/overview.ts';
 import { type SplitWords, splitWords } from './commands/split-words.ts';
 import { openTerminal, type Terminal } from './commands/terminal.ts';
 import { VERBS } from './commands/verbs.ts';
+import { PROJECT } from './host/project.ts';
 
 const EXIT = { differs: 1, input: 2, machine: 3, exec: 125, interrupted: 130 } as const;
 
@@ -129,7 +131,8 @@ async function explain(
     to.note(`${head} ${error.message}`);
     return EXIT.differs;
   }
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const { inSource } = await import('./commands/stack-trace.ts');
+  const text = error instanceof Error ? inSource(error.stack ?? error.message) : String(error);
   to.note(`${head} this is a bug in hoplab\n${text}`);
   return EXIT.differs;
 }
@@ -147,7 +150,7 @@ function neitherVerb(diagnostic: Diagnostic, { isImplied, words }: SplitWords): 
 }
 
 function version(): string {
-  const file = new URL('../package.json', import.meta.url);
+  const file = join(PROJECT, 'package.json');
   const { version: text } = JSON.parse(readFileSync(file, 'utf8')) as { version: string };
   return text;
 }

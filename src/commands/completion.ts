@@ -2,7 +2,7 @@
 
 import { join } from 'node:path';
 
-import { PROJECT } from '../host/lab-files.ts';
+import { PROJECT } from '../host/project.ts';
 import type { Terminal } from './terminal.ts';
 import type { CompletionShell } from './verbs.ts';
 

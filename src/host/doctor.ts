@@ -1,12 +1,13 @@
 /** Looks at the machine and tries on it what a lab does; nothing of that stays. */
 
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
 import { type Machine, parseMachine } from '../kernel/machine.ts';
 import { run } from './exec.ts';
+import { programFile, PROJECT } from './project.ts';
 
-const SCRIPT = fileURLToPath(new URL('doctor.sh', import.meta.url));
-const SCRIPTS = fileURLToPath(new URL('../../scripts', import.meta.url));
+const SCRIPT = programFile('doctor.sh');
+const SCRIPTS = join(PROJECT, 'scripts');
 
 export async function examine(): Promise<Machine> {
   const { platform } = process;

@@ -2,10 +2,10 @@
 
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 
 import { InputError, suggest } from '../base/diagnostic.ts';
 import type { Programs } from '../kernel/server.ts';
+import { programFile, PROJECT } from './project.ts';
 
 export interface LabText {
   readonly name: string;
@@ -14,11 +14,10 @@ export interface LabText {
   readonly manifests: readonly { file: string; text: string }[];
 }
 
-export const PROJECT = fileURLToPath(new URL('../..', import.meta.url));
 export const LABS = join(PROJECT, 'labs');
 
 export function readPrograms(): Programs {
-  const read = (name: string): string => readFileSync(new URL(name, import.meta.url), 'utf8');
+  const read = (name: string): string => readFileSync(programFile(name), 'utf8');
   const server = read('netns-server.pl');
   return {
     responder: server + read('responder.pl'),

@@ -1,11 +1,12 @@
 /** What only some labs need of the machine, brought when the first of them is built: scripts/bootstrap.sh knows the packages. */
 
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 
 import { run } from './exec.ts';
 import { MachineError } from './machine-error.ts';
+import { PROJECT } from './project.ts';
 
-const BOOTSTRAP = fileURLToPath(new URL('../../scripts/bootstrap.sh', import.meta.url));
+const BOOTSTRAP = join(PROJECT, 'scripts/bootstrap.sh');
 
 /** Installs it where it is missing and we may; else says how one does. Where it is there this is the start of one shell. */
 export async function bringPostgres(): Promise<void> {

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs';
 
 import { run } from './exec.ts';
 import { MachineError } from './machine-error.ts';
+import { programFile } from './project.ts';
 import { enter, type Sandbox } from './sandbox.ts';
 
 const MISSING = 127;
@@ -14,7 +15,7 @@ export async function sendRequests(
   requests: readonly string[],
 ): Promise<string[]> {
   // As an argument: the sandbox may not see the project's directory.
-  const script = readFileSync(new URL('prober.pl', import.meta.url), 'utf8');
+  const script = readFileSync(programFile('prober.pl'), 'utf8');
   // Its processes, one a namespace, end with it.
   const argv = ['unshare', '--pid', '--fork', '--kill-child', 'perl', '-e', script] as const;
   const { exitCode, stdout, stderr } = await run(enter(sandbox, argv), {

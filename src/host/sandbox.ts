@@ -8,10 +8,10 @@
 import { randomUUID } from 'node:crypto';
 import { existsSync, rmSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
-import { fileURLToPath } from 'node:url';
 
 import { run, startDetached } from './exec.ts';
 import { MachineError } from './machine-error.ts';
+import { programFile } from './project.ts';
 import type { LabStore } from './store.ts';
 
 export interface Sandbox {
@@ -19,7 +19,7 @@ export interface Sandbox {
   readonly token: string;
 }
 
-const INIT = fileURLToPath(new URL('sandbox-init.sh', import.meta.url));
+const INIT = programFile('sandbox-init.sh');
 /** A foreground process of ours; nobody waits for what it would still do. */
 const END_WITH_PARENT = ['setpriv', '--pdeathsig', 'KILL'] as const;
 /** A refusal ends the wait at once; this is for machines that are slow, an emulated one for instance. */

@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import t from 'tap';
 
 import { run } from '../../src/host/exec.ts';
-import { PROJECT } from '../../src/host/lab-files.ts';
+import { PROJECT } from '../../src/host/project.ts';
 
 const HOPLAB = join(PROJECT, 'scripts', 'hoplab');
 const state = mkdtempSync(join(tmpdir(), 'hoplab-completion-'));

@@ -8,7 +8,8 @@ import { chmodSync, chownSync, mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { PROJECT } from '../../src/host/lab-files.ts';
+import { PROJECT } from '../../src/host/project.ts';
+import { PROGRAM } from './cli.ts';
 import { isRoot } from '../../src/host/sandbox.ts';
 
 const UID = 54_321;
@@ -58,7 +59,7 @@ export function ordinaryUser(): OrdinaryUser {
     home,
     stateHome,
     argv,
-    hoplab: (words) => script('src/cli.ts', words),
+    hoplab: (words) => script(PROGRAM, words),
     script,
   };
 }

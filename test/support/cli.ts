@@ -4,12 +4,15 @@ import { fileURLToPath } from 'node:url';
 
 const PROJECT = new URL('../../', import.meta.url);
 
+/** What `scripts/hoplab` starts, by its path in the project; test.sh looks for it. */
+export const PROGRAM = process.env['HOPLAB_PROGRAM'] ?? 'src/cli.ts';
+
 /** `environment` is set beside what the test itself has. */
 export function hoplab(
   words: readonly string[],
   environment: Readonly<Record<string, string>>,
 ): [string, ...string[]] {
-  return script('src/cli.ts', words, environment);
+  return script(PROGRAM, words, environment);
 }
 
 /** A program of the project's, by its path there. */
