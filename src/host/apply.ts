@@ -1,8 +1,8 @@
 /**
- * Carries commands out inside a sandbox: few processes, big batches, both cores busy.
+ * Carries commands out inside a sandbox: few processes, big batches, all cores busy.
  *
- * Two shells live as long as the whole change; each gets its half of a phase as one script. A script says on standard
- * error which command it has come to, so that a refusal leads back to the line, and the line to the object of the lab.
+ * A few shells live as long as the whole change; each takes the next command of a phase when it has done one. It says on
+ * standard error which, so that a refusal leads back to the line, and the line to the object of the lab.
  */
 
 import type { Because } from '../base/because.ts';
@@ -14,9 +14,10 @@ import type { Lock } from './lock.ts';
 import { STARTING } from '../kernel/read-script.ts';
 import { enter, type Sandbox } from './sandbox.ts';
 
-const WORKERS = 2;
-/** What starting a process costs, in lines of a batch. */
-const PROCESS_COST = 30;
+/** One more than the cores of the smallest machine: changes of the network often wait for the kernel, and not for a core. */
+const WORKERS = 3;
+/** What a command takes that reads nothing, in lines of a batch: most of those start a program that stays. */
+const PROCESS_COST = 150;
 
 export async function apply(
   sandbox: Sandbox,
@@ -24,31 +25,30 @@ export async function apply(
   lock: Lock,
 ): Promise<void> {
   if (commands.length === 0) return;
-  const count = commands.length < 4 ? 1 : WORKERS;
+  const count = Math.min(WORKERS, Math.ceil(commands.length / 3));
   const sessions = Array.from(
     { length: count },
     () => new ShellSession(enter(sandbox, ['sh', '-s']), lock.fd),
   );
   try {
     for (const phase of PHASES) {
-      const numbered = commands
+      // The longest first, so that nobody waits for one that began last.
+      const waiting = commands
         .map((command, id) => ({ command, id }))
-        .filter(({ command }) => command.phase === phase);
-      const shares = share(numbered, count);
-      const results = await Promise.all(
-        shares.map(async (list, index) => {
-          const session = sessions[index];
-          if (session === undefined || list.length === 0) return undefined;
-          const script = list.map(
-            ({ command, id }) =>
-              `echo @${id} >&2\n${renderCommand(withoutLock(command), ' || exit 9')}`,
-          );
-          return session.script(script.join('\n'));
+        .filter(({ command }) => command.phase === phase)
+        .sort((a, b) => cost(b.command) - cost(a.command));
+      const refusals: string[] = [];
+      await Promise.all(
+        sessions.map(async (session) => {
+          while (refusals.length === 0) {
+            const next = waiting.shift();
+            if (next === undefined) return;
+            const { ok, stderr } = await session.script(scriptOf(next.command, next.id));
+            if (!ok) refusals.push(stderr);
+          }
         }),
       );
-      for (const result of results) {
-        if (result?.ok === false) throw explain(result.stderr, commands);
-      }
+      if (refusals[0] !== undefined) throw explain(refusals[0], commands);
     }
   } finally {
     await Promise.all(sessions.map((session) => session.end()));
@@ -65,19 +65,12 @@ function withoutLock(command: Command): Command {
   return { ...command, shell: `flock -o ${STARTING} sh -c '${line}' 3>&-` };
 }
 
-/** The largest first, each to whoever has least to do. */
-function share<Item extends { command: Command }>(items: readonly Item[], count: number): Item[][] {
-  const shares = Array.from({ length: count }, (): { load: number; items: Item[] } => ({
-    load: 0,
-    items: [],
-  }));
-  const cost = ({ command }: Item): number => PROCESS_COST + (command.input?.length ?? 0);
-  for (const item of [...items].sort((a, b) => cost(b) - cost(a))) {
-    const least = shares.reduce((a, b) => (b.load < a.load ? b : a));
-    least.items.push(item);
-    least.load += cost(item);
-  }
-  return shares.map(({ items: list }) => list);
+function cost({ input }: Command): number {
+  return input?.length ?? PROCESS_COST;
+}
+
+function scriptOf(command: Command, id: number): string {
+  return `echo @${id} >&2\n${renderCommand(withoutLock(command), ' || exit 9')}`;
 }
 
 /** From what a shell said last to the object that wanted it. */
