@@ -37,7 +37,8 @@ export function renderCertificates(steps: readonly Step[]): Command[] {
       ...makeAuthority(first.certificate),
       ...list.flatMap((one) => makeCertificate(one.certificate)),
     ];
-    commands.push({ phase: 2, shell: parts.join(' && '), because: first.because });
+    // In a shell of its own: what comes after it in the same shell is not for root's eyes alone.
+    commands.push({ phase: 2, shell: `(${parts.join(' && ')})`, because: first.because });
   }
   return commands;
 }
