@@ -2,16 +2,17 @@
  * The network policy agent: what enforces NetworkPolicies on a node.
  *
  * Kernel: rules in filter of the node. What comes from a pod's link meets NETPOL-EGRESS (FORWARD and INPUT), what goes to
- * one NETPOL-INGRESS (FORWARD and OUTPUT). Both know each pod by address and link (`eni…`), from sets: for each policy the
- * pods that it selects, for each of its peers the addresses. A policy has a chain for what it allows in a direction and
- * one for what becomes of the rest: a line in the log of denied packets, and a silent drop. A policy stands on each node
- * that runs pods of its namespace, whether it selects them or not, so that another label changes members of sets alone.
+ * one NETPOL-INGRESS (FORWARD and OUTPUT). Both know each pod by address and link (`eni…`; `vlan…` of a pod with a branch
+ * ENI in mode strict), from sets: for each policy the pods that it selects, for each of its peers the addresses. A policy
+ * has a chain for what it allows in a direction and one for what becomes of the rest: a line in the log of denied packets,
+ * and a silent drop. A policy stands on each node that runs pods of its namespace, whether it selects them or not, so that
+ * another label changes members of sets alone.
  *
  * Packet's story: new connection -> the gate's own exceptions (answers, the node itself, the pod itself) -> the chain of
  * each policy that selects the pod, one of which may mark it as allowed -> on its way, or the first policy drops it.
  *
  * The rules stand before kube-proxy's, which accept in FORWARD what they have marked. Both of a pod's gates see the
- * packet behind a Service's DNAT and before any SNAT.
+ * packet behind a Service's DNAT and before any SNAT. A branch ENI's security groups are asked as well, on the VPC's side.
  *
  * @fidelity invented - the real agent attaches eBPF programs to each pod's link. On the way out they see a Service's
  *   address and port, before DNAT (so the controller adds the ClusterIPs of Services whose selector the rule matches, and

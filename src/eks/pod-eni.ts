@@ -11,6 +11,9 @@
  * A connection from the node itself to a strict pod (a probe of the kubelet) fails while the node looks up sockets early:
  * the answer is taken for one of the node's own before it is forwarded. `DISABLE_TCP_EARLY_DEMUX` is for that.
  *
+ * A branch has no address on the node. What the node masquerades on its way out by a branch (the pod asks a node port)
+ * bears the node's own address, which the source/destination check of the branch's ENI drops.
+ *
  * @fidelity same - names, rules, tables, priorities, limits; simplified - the branch is a cable of its own, where EC2 tags
  *   its frames on the trunk's; the trunk stands, and carries nothing
  * @see amazon-vpc-cni-k8s@b5218838 cmd/routed-eni-cni-plugin/driver/driver.go SetupBranchENIPodNetwork

@@ -107,6 +107,7 @@ export function translateAt(traveller: Traveller, node: Node, origin: Origin): S
   const where = nodePlace(node).reference;
   traveller.restore(where);
   traveller.restoreSource(where);
+  traveller.passAgain(where);
   return passService(traveller, node, origin);
 }
 
@@ -189,10 +190,14 @@ export function cardOf(
 function byBranch(traveller: Traveller, pod: Pod, node: Node): Stage {
   const place = nodePlace(node);
   const { packet, cloud } = traveller;
+  // That table knows the pod itself, too: a Service of its own sends it back at once.
+  if (packet.destination === pod.address) return toPod(traveller, pod, node, pod);
   const isLookedUp =
     packet.protocol === 'udp' ||
     (packet.protocol === 'tcp' && cloud.cluster?.settings.DISABLE_TCP_EARLY_DEMUX !== true);
-  if (traveller.isReply && isLookedUp && isOwn(place, packet.destination)) {
+  // The socket of who asked a Service is one with the Service, and not found by the endpoint's address.
+  const isAsked = traveller.isReply && !traveller.isOfService;
+  if (isAsked && isLookedUp && isOwn(place, packet.destination)) {
     return lost(
       'EARLY_DEMUX',
       `${place.reference} takes the answer for its own socket's before it has gone round by the VPC, and drops it (early demux)`,
@@ -205,7 +210,7 @@ function byBranch(traveller: Traveller, pod: Pod, node: Node): Stage {
   if (tooBig !== undefined) return tooBig;
   const denied = passPolicies(traveller, pod, node, 'egress');
   if (denied !== undefined) return denied;
-  masquerade(traveller, node, eniOf(pod));
+  masquerade(traveller, node, addressedCard(pod));
   return { at: 'router', eni: eniOf(pod) };
 }
 
@@ -215,6 +220,11 @@ export function isStrict({ branch }: Pod): boolean {
 
 function eniOf(pod: Pod): NetworkInterface {
   return known(pod.eni, `the ENI of ${pod.address}`).interface;
+}
+
+/** Whose address the node puts in the source's place: of a branch it has none, and takes that of its first card. */
+function addressedCard(pod: Pod): NetworkInterface | undefined {
+  return pod.branch === undefined ? eniOf(pod) : undefined;
 }
 
 function outOfNode(traveller: Traveller, pod: Pod, node: Node): Stage {
@@ -230,7 +240,7 @@ function outOfNode(traveller: Traveller, pod: Pod, node: Node): Stage {
     return { at: 'router', eni: isMarked ? primary : eniOf(pod) };
   }
   if (traveller.masqueradedBy !== undefined) {
-    masquerade(traveller, node, eniOf(pod));
+    masquerade(traveller, node, addressedCard(pod));
     return { at: 'router', eni: eniOf(pod) };
   }
   if (isTranslated(traveller)) {

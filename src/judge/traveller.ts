@@ -127,8 +127,14 @@ export type Stage =
   | Rejected
   | Lost;
 
-/** A source address that was replaced, remembered by the one who did it for the reply. */
-interface Translation {
+/** What somebody replaced, and remembers for the reply. */
+interface Replacement {
+  /** How often whoever did it has seen the packet since, each time as a connection of its own. */
+  seenAgain: number;
+}
+
+/** A source address that was replaced. */
+interface Translation extends Replacement {
   readonly by: string;
   readonly original: Ipv4;
   readonly translated: Ipv4;
@@ -136,8 +142,8 @@ interface Translation {
   readonly originalPort: PortRange;
 }
 
-/** A destination that was replaced, remembered by the one who did it for the reply. */
-interface Redirection {
+/** A destination that was replaced. */
+interface Redirection extends Replacement {
   readonly by: string;
   readonly original: Ipv4;
   readonly originalPort: PortRange;
@@ -260,6 +266,11 @@ export class Traveller {
     return this.#redirections.length > 0;
   }
 
+  /** A reply to what was sent on. */
+  get isOfService(): boolean {
+    return this.#request?.isSentOn === true;
+  }
+
   /** A node sends a connection on to an endpoint; the reply will bear the address that was asked. */
   sendOn(
     by: string,
@@ -269,9 +280,27 @@ export class Traveller {
   ): void {
     const { destination: original, destinationPort: originalPort } = this.packet;
     this.packet = { ...this.packet, destination, destinationPort: { from: port, to: port } };
-    this.#redirections.push({ by, original, originalPort, redirected: destination });
+    const redirected = destination;
+    this.#redirections.push({ by, original, originalPort, redirected, seenAgain: 0 });
     this.tell(how.clause, how.at);
     if (how.isMasqueraded) this.masqueradedBy = by;
+  }
+
+  /**
+   * What a node has replaced something in may come by once more, round by the VPC. The first connection has these
+   * addresses and ports for its answers, so that this one gets another source port, by which its answers are known.
+   */
+  passAgain(by: string): void {
+    const { source, destination } = this.packet;
+    const seen: Replacement[] = [
+      ...this.#redirections.filter((one) => one.by === by && one.redirected === destination),
+      ...this.#translations.filter(
+        (one) => one.by === by && one.translated === source && one.peer === destination,
+      ),
+    ];
+    if (seen.length === 0) return;
+    for (const one of seen) one.seenAgain += 1;
+    this.note(`${by} has sent it on before, and takes it for another connection now`);
   }
 
   /** A reply bears again the address that its request was sent to, where the one who changed that sees it. */
@@ -281,7 +310,7 @@ export class Traveller {
     const found = request.#redirections.find(
       (one) => one.by === by && one.redirected === this.packet.source,
     );
-    if (found === undefined) return false;
+    if (found === undefined || isOfLaterPass(found)) return false;
     this.packet = { ...this.packet, source: found.original, sourcePort: found.originalPort };
     return true;
   }
@@ -317,7 +346,9 @@ export class Traveller {
   passReset(by: string): boolean {
     const request = this.#request;
     if (request === undefined || !this.packet.isReset) return false;
-    const isForgotten = this.#forgottenBy.has(by) && !request.isSentOn;
+    // Who replaced something has two connections, and forgets one each time.
+    const hasTwo = request.isSentOn || request.#translations.some((one) => one.by === by);
+    const isForgotten = this.#forgottenBy.has(by) && !hasTwo;
     this.#forgottenBy.add(by);
     return isForgotten;
   }
@@ -332,7 +363,7 @@ export class Traveller {
     const sourcePort = this.packet.protocol === 'icmp' ? originalPort : (ports ?? originalPort);
     this.packet = { ...this.packet, source: translated, sourcePort };
     if (original === translated) return;
-    this.#translations.push({ by, original, translated, peer, originalPort });
+    this.#translations.push({ by, original, translated, peer, originalPort, seenAgain: 0 });
     this.tell(clause);
   }
 
@@ -346,7 +377,7 @@ export class Traveller {
     const found = this.#request.#translations.find(
       (one) => one.by === by && one.translated === destination && (isError || one.peer === source),
     );
-    if (found === undefined) return false;
+    if (found === undefined || isOfLaterPass(found)) return false;
     const { original, originalPort: destinationPort } = found;
     this.packet = { ...this.packet, destination: original, destinationPort };
     return true;
@@ -374,6 +405,13 @@ export class Traveller {
     this.packet = { ...this.packet, isFragmented: true };
     return undefined;
   }
+}
+
+/** Whoever saw the request several times sees the reply so often, the last connection first. */
+function isOfLaterPass(replacement: Replacement): boolean {
+  if (replacement.seenAgain === 0) return false;
+  replacement.seenAgain -= 1;
+  return true;
 }
 
 export function lost(

@@ -177,6 +177,59 @@ t.test('SGP-02 standard: a neighbour like any other, with groups of its own outs
   });
 });
 
+t.test(
+  'SGP-02 a Service leads a branch to all, and a node port of its own node to nobody',
+  async (t) => {
+    const labels = { client: 'client', other: 'client', third: 'third', far: 'far' };
+    const manifests = Object.entries(labels).map(([name, app], index) => {
+      const [pod] = pods([name]).split('---');
+      return `${edit(pod ?? '', `{ name: ${name} }`, `{ name: ${name}, labels: { name: ${name}, app: ${app} } }`)}---
+apiVersion: v1
+kind: Service
+metadata: { name: ${name} }
+spec:
+  type: NodePort
+  clusterIP: 172.20.0.${50 + index}
+  selector: { name: ${name} }
+  ports: [{ port: 80, targetPort: 8080, nodePort: ${30_080 + index} }]
+---
+`;
+    });
+    const everybody = '{ ingress: [{ from: 0.0.0.0/0 }] }';
+    const open = `clients: ${everybody}\n      eks-cluster-sg: ${everybody}`;
+    const strict = edit(LAB, 'clients: {}', open);
+    const standard = edit(STANDARD, 'clients: {}', open);
+    await withLab(t, { lab: strict, manifests: `${manifests.join('')}${POLICY}` }, async (lab) => {
+      const ask = {
+        'a branch, another one of its node': ['pod/client', '172.20.0.51'],
+        'a branch, itself': ['pod/client', '172.20.0.50'],
+        'a branch, an ordinary neighbour': ['pod/client', '172.20.0.52'],
+        'an ordinary neighbour, the branch': ['pod/third', '172.20.0.50'],
+        'its node, the branch': ['node/node-1', '172.20.0.50'],
+        'another node, a node port': ['node/node-2', '10.0.1.10:30080'],
+        'a branch, a node port': ['pod/client', '10.0.1.10:30083'],
+        'an ordinary neighbour, a node port': ['pod/third', '10.0.1.10:30083'],
+      } as const;
+      const seen = {
+        'a branch, another one of its node': 'client 10.0.1.50',
+        'a branch, itself': 'client 10.0.1.10',
+        'a branch, an ordinary neighbour': 'client 10.0.1.50',
+        'an ordinary neighbour, the branch': 'client 10.0.1.52',
+        'its node, the branch': 'client 10.0.1.10',
+        'another node, a node port': 'client 10.0.1.10',
+        // It would leave by the branch with the node's address, which the branch's source check does not let pass.
+        'a branch, a node port': 'exit 28',
+        'an ordinary neighbour, a node port': 'client 10.0.1.10',
+      };
+      t.strictSame(await lab.curl(ask), seen);
+      t.strictSame(await agrees(lab), []);
+      await lab.change(standard);
+      t.strictSame(await lab.curl(ask), seen, 'mode standard');
+      t.strictSame(await agrees(lab), []);
+    });
+  },
+);
+
 t.test('what can have no ENI of its own is refused', async (t) => {
   t.strictSame(
     refusals(
