@@ -4,6 +4,7 @@ import type { Ipv4 } from '../base/ip.ts';
 import { parseIpv4 } from '../base/ip.ts';
 import type { RequestKind, Verdict } from '../observe/probe-spec.ts';
 import { isRecord } from '../source/yaml.ts';
+import { TIMED_OUT } from './script.ts';
 
 export interface Outcome {
   readonly verdict: Verdict;
@@ -119,7 +120,7 @@ function readPsql({ exitCode, out, err }: ToolResult): Outcome {
       .split('\n')
       .at(-1)
       ?.replace(/^psql: error: /, '') ?? '';
-  if (exitCode === 124) return { verdict: 'timeout' };
+  if (exitCode === TIMED_OUT) return { verdict: 'timeout' };
   if (exitCode === 2) {
     if (/Connection refused/.test(err)) return { verdict: 'refused', said };
     if (/timeout expired|Connection timed out/.test(err)) return { verdict: 'timeout', said };

@@ -33,6 +33,8 @@ const ANSWER_SECONDS = 3;
 export const PATIENCE_MS = 2000;
 /** Of a probe's samples so many are under way at once: few, because how long each takes is shown. */
 const PARALLEL = 8;
+/** What timeout(1) exits with where it has ended the program. */
+export const TIMED_OUT = 124;
 /** A capture hands a packet on at once, but tcpdump must get its turn before it is ended. */
 const SETTLE_SECONDS = 0.02;
 
@@ -119,9 +121,16 @@ function expectsAnswer({ request, probe }: Pick<Ask, 'request' | 'probe'>): bool
 
 /** Debian's psql is a script that looks for the real one, which takes longer than some probes wait. */
 const FIND_PSQL =
-  'psql=psql; for p in /usr/lib/postgresql/*/bin/psql; do [ ! -x "$p" ] || psql=$p; done';
-/** It starts, and asks a DNS server, before it opens the connection that is waited for. */
-const PSQL_START_SECONDS = 0.5;
+  'psql=psql; for p in /usr/lib/postgresql/*/bin/psql; do [ ! -x "$p" ] || psql=$p; done; export psql';
+/**
+ * psql counts whole seconds, from two on. Where silence is expected this waits from when the connection is being opened
+ * (in state 02, SYN_SENT): before that psql starts and asks a DNS server, on a busy machine for as long again.
+ * @see proc_net_tcp.rst: the remote address and port in hexadecimal, the state
+ */
+function untilSilence(command: string, { request }: Ask, seconds: number): string {
+  const opening = `:${request.port.toString(16).toUpperCase().padStart(4, '0')} 02 `;
+  return `sh -c '${command.replaceAll("'", String.raw`'\''`)} & p=$!; while kill -0 $p 2>/dev/null && ! grep -q "${opening}" /proc/self/net/tcp; do sleep 0.02; done; sleep ${seconds}; kill $p 2>/dev/null && exit ${TIMED_OUT}; wait $p'`;
+}
 const WHO_AM_I = 'select inet_client_addr(), inet_server_addr()';
 
 function queryOption({ query }: Pick<ProbeSpec, 'query'>): string {
@@ -143,8 +152,10 @@ function renderAsk(ask: Ask, index: number): string {
       return others.length === 0 ? one : `{ ${one}; code=$?; ${others.join('; ')}; (exit $code); }`;
     }
     case 'psql': {
-      const waits = expectsAnswer(ask) ? seconds + ANSWER_SECONDS : seconds + PSQL_START_SECONDS;
-      return `PGCONNECT_TIMEOUT=${Math.ceil(seconds)} timeout ${waits} ${inside} $psql -X -A -t '${request.text}' -c '${WHO_AM_I}'${queryOption(probe)}`;
+      const command = `$psql -X -A -t '${request.text}' -c '${WHO_AM_I}'${queryOption(probe)}`;
+      return expectsAnswer(ask)
+        ? `PGCONNECT_TIMEOUT=${Math.ceil(seconds)} timeout ${seconds + ANSWER_SECONDS} ${inside} ${command}`
+        : `${inside} ${untilSilence(command, ask, seconds)}`;
     }
     case 'tcp':
       return `${inside} socat -u OPEN:/dev/null TCP4:${request.text},connect-timeout=${seconds},sourceport=${ports.from},reuseaddr`;
