@@ -125,7 +125,7 @@ function measureWorker(node: GraphGroup, graph: Graph): Box {
   const hanging = (eni: Box): Box[] => boxes.filter(({ of }) => eniOf.get(of.id) === eni.of.id);
   const others = boxes.filter((box) => !enis.includes(box) && !eniOf.has(box.of.id));
   const room = roomForRequests(graph, node);
-  return measureRows(
+  const box = measureRows(
     node,
     [
       enis.map((eni) => measureInterface(eni, hanging(eni), columns, graph, room.below)),
@@ -134,6 +134,8 @@ function measureWorker(node: GraphGroup, graph: Graph): Box {
     ROW_WIDTH,
     room,
   );
+  box.width = Math.max(box.width, room.beside + widthOfLabels(graph, node));
+  return box;
 }
 
 /** The interface as wide as its pods, which stand below it in columns of one width. */

@@ -295,7 +295,12 @@ t.test(
       'address: 10.0.3.10 }',
       'address: 10.0.3.10, instanceType: m5.4xlarge, interfaces: { eth1: {}, eth2: {} } }',
     ).replace('10.0.3.50 }', '10.0.3.50, eni: eth2 }');
+    const names = ['flat', 'f2', 'f3', 'f4', 'f5'];
+    const many = names.map((name) => service(name, 'type: LoadBalancer, '));
+    const fiveDoors = cloudOf(LAB, [deployment('web', 2), ...many].join('\n---'));
+    const unknown = new Map(names.map((name) => [`nlb/${name}`, []]));
     const labs = new Map([
+      ['five balancers', graphOf(fiveDoors, undefined, unknown)],
       ['small', picture],
       ['three cards', graphOf(cloudOf(threeCards, MANIFESTS.join('\n---')), undefined)],
       ...builtInLabs().map((name) => [name, graphOf(load(name).cloud, undefined)] as const),
