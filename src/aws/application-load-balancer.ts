@@ -152,7 +152,11 @@ export function aliasTarget(balancer: LoadBalancer): AliasTarget {
 }
 
 /** Each once, in the order of the rules. */
-export function targetGroupsOf({ listeners }: LoadBalancer): TargetGroup[] {
+export function targetGroupsOf({
+  listeners,
+}: {
+  readonly listeners: readonly Pick<Listener, 'rules'>[];
+}): TargetGroup[] {
   const all = listeners.flatMap(({ rules }) =>
     rules.flatMap(({ action }) =>
       action.kind === 'forward' ? action.groups.map(({ group }) => group) : [],

@@ -40,7 +40,7 @@ const GRAMMAR: Readonly<
   repair: { word: 'nothing', flags: ['--lab'] },
   plan: { word: 'lab', flags: ['--format', '--node', '--set'] },
   validate: { word: 'lab', flags: ['--set'] },
-  graph: { word: 'lab', flags: ['--format', '--set'] },
+  graph: { word: 'lab', flags: ['--format', '--health', '--set'] },
   list: { word: 'nothing', flags: [] },
   doctor: { word: 'nothing', flags: [] },
   schema: { word: 'nothing', flags: [] },

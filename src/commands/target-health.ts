@@ -35,6 +35,25 @@ export async function askForNlbTargets(
   return ask(cloud, NLB_HAPROXY_SOCKET, checkedBy(balancer, nodes), nodes, [], sandbox);
 }
 
+/** Of all load balancers: `alb/web`, `nlb/web`. */
+export async function askForAllTargets(
+  cloud: Pick<Cloud, 'things' | 'loadBalancers' | 'networkLoadBalancers'>,
+  sandbox: Sandbox,
+): Promise<Map<string, TargetReport[]>> {
+  return new Map(
+    await Promise.all([
+      ...cloud.loadBalancers.map(async (one) => {
+        const reports = await askForTargets(cloud, one, one.nodes, sandbox);
+        return [`alb/${one.name}`, reports] as const;
+      }),
+      ...cloud.networkLoadBalancers.map(async (one) => {
+        const reports = await askForNlbTargets(cloud, one, one.nodes, sandbox);
+        return [`nlb/${one.name}`, reports] as const;
+      }),
+    ]),
+  );
+}
+
 async function ask(
   { things }: Pick<Cloud, 'things'>,
   socket: string,

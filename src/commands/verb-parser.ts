@@ -328,16 +328,22 @@ export function verbs(command: readonly string[], found: (verb: Verb) => void): 
     })
     .command(
       USAGE.graph,
-      'draw a lab: VPCs, zones, subnets, and what is in them',
+      'draw a lab: VPCs, zones, subnets, and what is in them, by its files',
       (y) =>
-        patched(y).option('format', {
-          choices: GRAPH_FORMATS,
-          default: 'mermaid' as const,
-          describe: 'mermaid for Markdown, dot for Graphviz, svg for everyone',
-        }),
+        patched(y)
+          .option('format', {
+            choices: GRAPH_FORMATS,
+            default: 'mermaid' as const,
+            describe: 'mermaid for Markdown, dot for Graphviz, svg for everyone',
+          })
+          .option('health', {
+            type: 'boolean',
+            default: false,
+            describe: 'the lab that is up, with how the targets of its load balancers are now',
+          }),
       (args) => {
         const format = args['json'] === true ? 'json' : args.format;
-        found({ verb: 'graph', lab: args.lab, format, set: args.set });
+        found({ verb: 'graph', lab: args.lab, format, health: args.health, set: args.set });
       },
     )
     .command(

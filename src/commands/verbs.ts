@@ -51,6 +51,8 @@ export type Verb =
       readonly verb: 'graph';
       readonly lab: string;
       readonly format: GraphFormat;
+      /** Asks the load balancers of the lab, which is up, how their targets are. */
+      readonly health: boolean;
       readonly set: readonly string[];
     }
   | { readonly verb: 'validate'; readonly lab: string; readonly set: readonly string[] }

@@ -80,7 +80,7 @@ function rowsOf({ name, listeners }: LoadBalancer): Section['rows'][number][] {
   );
 }
 
-function actionOf({ action }: ListenerRule): [what: string, targets: string] {
+export function actionOf({ action }: ListenerRule): [what: string, targets: string] {
   switch (action.kind) {
     case 'forward': {
       const { groups } = action;

@@ -4,8 +4,9 @@
  * @see https://graphviz.org/docs/attrs/lhead/ an arrow that ends at a cluster
  */
 
+import { labelOf, lineLook } from './graph-line.ts';
 import { groupLook, type Look, nodeLook, PAGE } from './graph-look.ts';
-import type { Graph, GraphGroup, GraphNode } from './graph.ts';
+import type { Graph, GraphGroup, GraphNode } from './graph-parts.ts';
 
 function styleOf({ shape, border, fill, isDashed, isThick }: Look): string {
   const style = [
@@ -41,13 +42,20 @@ export function renderDot(graph: Graph): string {
   };
   const groups = graph.groups.flatMap(groupLines);
   const end = (id: string): string => quote([clusters.has(id) ? anchor(id) : id]);
-  const edges = graph.edges.map(({ kind, from, to, destinations }) => {
+  const edges = graph.edges.map((edge) => {
+    const look = lineLook(edge);
+    // A request comes from above, and ranks go upwards: its line is drawn from its end to its beginning.
+    const [tail, head] = look === undefined ? [edge.from, edge.to] : [edge.to, edge.from];
+    const labels = labelOf(edge);
     const attributes = [
-      ...(clusters.has(from) ? [`ltail=${quote([`cluster ${from}`])}`] : []),
-      ...(clusters.has(to) ? [`lhead=${quote([`cluster ${to}`])}`] : []),
-      kind !== 'route' ? 'dir=none' : `label=${quote(destinations)}`,
+      ...(clusters.has(tail) ? [`ltail=${quote([`cluster ${tail}`])}`] : []),
+      ...(clusters.has(head) ? [`lhead=${quote([`cluster ${head}`])}`] : []),
+      ...(look === undefined ? [] : [`dir=back color="${look.colour}"`]),
+      ...(look?.isDashed === true ? ['style=dashed'] : []),
+      ...(look === undefined && edge.kind !== 'route' ? ['dir=none'] : []),
+      ...(labels.length === 0 ? [] : [`label=${quote(labels)}`]),
     ];
-    return `${end(from)} -> ${end(to)} [${attributes.join(' ')}]`;
+    return `${end(tail)} -> ${end(head)} [${attributes.join(' ')}]`;
   });
   return [
     `digraph ${quote([graph.lab])} {`,
@@ -60,15 +68,21 @@ export function renderDot(graph: Graph): string {
 }
 
 function nodeLine(node: GraphNode): string {
-  return `${quote([node.id])} [label=${quote(node.lines)} ${styleOf(nodeLook(node.kind))}]`;
+  // Rules are read one below the other.
+  const end = node.kind === 'listener' ? '\\l' : undefined;
+  return `${quote([node.id])} [label=${quote(node.lines, end)} ${styleOf(nodeLook(node.kind))}]`;
 }
 
 function anchor(id: string): string {
   return `${id} anchor`;
 }
 
-/** A quoted string; the lines are joined by the escape `\n`, and a backslash of the text's own is none. */
-function quote(lines: readonly string[]): string {
+/**
+ * A quoted string. The lines are joined by the escape `\n`, or each ends with `\l`, which also moves it to the left; a
+ * backslash of the text's own is none.
+ */
+function quote(lines: readonly string[], end?: string): string {
   const escaped = lines.map((line) => line.replaceAll('\\', '\\\\').replaceAll('"', '\\"'));
-  return `"${escaped.join('\\n')}"`;
+  const text = end === undefined ? escaped.join('\\n') : escaped.map((line) => line + end).join('');
+  return `"${text}"`;
 }

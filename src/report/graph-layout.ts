@@ -3,33 +3,51 @@
  *
  * The internet lies over the VPCs, which stand side by side; an internet gateway sits on its VPC's upper edge. Zones are
  * columns, their subnets stand below each other. An arrow leaves its subnet by the top where the way is free, else to
- * the right into the zone's gutter, and comes to its end from below, through the gap under that row of boxes.
+ * the right into the zone's gutter, and comes to its end from below, through the gap under that row of boxes. Load
+ * balancers, which stand in no zone, lie below the zones: graph-request-lines.ts.
  */
 
-import type { Graph, GraphEdge, GraphGroup, GraphNode } from './graph.ts';
+import {
+  type Block,
+  blockOf,
+  type Box,
+  centre,
+  find,
+  flatten,
+  GAP,
+  headerHeight,
+  LANE,
+  type Line,
+  type Label,
+  measureNode,
+  measureRows,
+  moveTo,
+  PADDING,
+  rowBottom,
+  TEXT_HEIGHT,
+  textWidth,
+  widthOfText,
+} from './graph-box.ts';
+import {
+  measureBalancers,
+  requestLanes,
+  requestLines,
+  roomForRequests,
+  widthOfLabels,
+} from './graph-request-lines.ts';
+import type { Graph, GraphEdge, GraphGroup } from './graph-parts.ts';
 
-export interface Box {
-  readonly of: GraphGroup | GraphNode;
-  x: number;
-  y: number;
-  width: number;
-  height: number;
-  readonly inside: Box[];
-}
-
-export interface Line {
-  readonly edge: GraphEdge;
-  readonly points: readonly (readonly [x: number, y: number])[];
-  /** Where the last line of the edge's label stands, if it has one. */
-  readonly label: Label | undefined;
-}
-
-interface Label {
-  readonly x: number;
-  readonly y: number;
-  readonly anchor: 'start' | 'end';
-  readonly lines: readonly string[];
-}
+export const MARGIN = 20;
+export const TITLE_HEIGHT = 22;
+const TITLE_LETTER_WIDTH = 8.6;
+/** Between two subnets: room for an arrow and its label. */
+const SUBNET_GAP = 34;
+const ROW_WIDTH = 400;
+/** How much wider than high a picture should be. */
+const ASPECT = 1.4;
+/** To the left of a pod, for the line that leads up to its network interface. */
+const TRUNK = 12;
+const NARROWEST = 440;
 
 export interface Layout {
   readonly width: number;
@@ -39,24 +57,6 @@ export interface Layout {
   readonly boxes: readonly Box[];
   readonly lines: readonly Line[];
 }
-
-export const MARGIN = 20;
-export const TEXT_HEIGHT = 16;
-export const TITLE_HEIGHT = 22;
-/** More than most sans-serif letters take at 12 pixels: a text must fit in whatever font there is. */
-const LETTER_WIDTH = 6.9;
-const TITLE_LETTER_WIDTH = 8.6;
-const PADDING = 14;
-const GAP = 16;
-/** Between two subnets: room for an arrow and its label. */
-const SUBNET_GAP = 34;
-const LANE = 9;
-const ROW_WIDTH = 400;
-/** How much wider than high a picture should be. */
-const ASPECT = 1.4;
-/** To the left of a pod, for the line that leads up to its network interface. */
-const TRUNK = 12;
-const NARROWEST = 440;
 
 export function layOut(graph: Graph): Layout {
   const vpcs = graph.groups
@@ -98,13 +98,9 @@ export function layOut(graph: Graph): Layout {
     lines: [
       ...uplinks(graph, top),
       ...eniLines(graph, top),
-      ...vpcs.flatMap((vpc) => routeArrows(vpc, graph)),
+      ...vpcs.flatMap((vpc) => [...routeArrows(vpc, graph), ...requestLines(vpc, graph)]),
     ],
   };
-}
-
-function textWidth(text: string): number {
-  return text.length * LETTER_WIDTH;
 }
 
 /** The words in lines; a word that is too long has a line of its own. */
@@ -118,66 +114,6 @@ function wrap(text: string, letters: number): string[] {
   return lines;
 }
 
-export function textOf(of: GraphGroup | GraphNode): readonly string[] {
-  return 'notes' in of ? [...of.lines, ...of.notes] : of.lines;
-}
-
-function widthOfText(of: GraphGroup | GraphNode): number {
-  return Math.max(...textOf(of).map(textWidth)) + 2 * PADDING;
-}
-
-function headerHeight(of: GraphGroup): number {
-  return textOf(of).length * TEXT_HEIGHT + GAP;
-}
-
-function measureNode(of: GraphNode): Box {
-  const height = of.lines.length * TEXT_HEIGHT + 12;
-  return { of, x: 0, y: 0, width: widthOfText(of), height, inside: [] };
-}
-
-/** Boxes that stay together when rows are broken; they stand where they would if the block were at 0, 0. */
-interface Block {
-  readonly boxes: readonly Box[];
-  readonly width: number;
-  readonly height: number;
-}
-
-function blockOf(...boxes: Box[]): Block {
-  return {
-    boxes,
-    width: Math.max(0, ...boxes.map(({ x, width }) => x + width)),
-    height: Math.max(0, ...boxes.map(({ y, height }) => y + height)),
-  };
-}
-
-/** Each of `rows` in as many rows as it needs. */
-function measureRows(
-  of: GraphGroup,
-  rows: readonly (readonly Block[])[],
-  rowWidth = ROW_WIDTH,
-): Box {
-  let y = headerHeight(of);
-  let width = widthOfText(of);
-  for (const row of rows.filter((blocks) => blocks.length > 0)) {
-    let x = PADDING;
-    let height = 0;
-    for (const block of row) {
-      if (x > PADDING && x + block.width + PADDING > rowWidth) {
-        x = PADDING;
-        y += height + GAP;
-        height = 0;
-      }
-      for (const box of block.boxes) moveTo(box, x + box.x, y + box.y);
-      x += block.width + GAP;
-      height = Math.max(height, block.height);
-      width = Math.max(width, x - GAP + PADDING);
-    }
-    y += height + GAP;
-  }
-  const inside = rows.flat().flatMap(({ boxes }) => boxes);
-  return { of, x: 0, y: 0, width, height: y, inside };
-}
-
 /** Each network interface with its pods, and what has none. */
 function measureWorker(node: GraphGroup, graph: Graph): Box {
   const boxes = node.nodes.map(measureNode);
@@ -188,21 +124,41 @@ function measureWorker(node: GraphGroup, graph: Graph): Box {
   const columns = enis.length === 1 ? 2 : 1;
   const hanging = (eni: Box): Box[] => boxes.filter(({ of }) => eniOf.get(of.id) === eni.of.id);
   const others = boxes.filter((box) => !enis.includes(box) && !eniOf.has(box.of.id));
-  return measureRows(node, [
-    enis.map((eni) => measureInterface(eni, hanging(eni), columns)),
-    others.map((box) => blockOf(box)),
-  ]);
+  const room = roomForRequests(graph, node);
+  const box = measureRows(
+    node,
+    [
+      enis.map((eni) => measureInterface(eni, hanging(eni), columns, graph, room.below)),
+      others.map((box) => blockOf(box)),
+    ],
+    ROW_WIDTH,
+    room,
+  );
+  box.width = Math.max(box.width, room.beside + widthOfLabels(graph, node));
+  return box;
 }
 
 /** The interface as wide as its pods, which stand below it in columns of one width. */
-function measureInterface(eni: Box, pods: readonly Box[], columns: number): Block {
-  const width = Math.max(0, ...pods.map((pod) => pod.width));
-  pods.forEach((pod, index) => {
-    pod.width = width;
-    const [row, column] = [Math.floor(index / columns), index % columns];
-    const x = TRUNK + column * (width + TRUNK + GAP / 2);
-    moveTo(pod, x, eni.height + GAP / 2 + row * (pod.height + GAP / 2));
-  });
+function measureInterface(
+  eni: Box,
+  pods: readonly Box[],
+  columns: number,
+  graph: Graph,
+  below: number,
+): Block {
+  const width = Math.max(
+    0,
+    ...pods.map((pod) => Math.max(pod.width, widthOfLabels(graph, pod.of))),
+  );
+  let y = eni.height + GAP / 2;
+  for (let first = 0; first < pods.length; first += columns) {
+    const row = pods.slice(first, first + columns);
+    row.forEach((pod, column) => {
+      pod.width = width;
+      moveTo(pod, TRUNK + column * (width + TRUNK + GAP / 2), y);
+    });
+    y += Math.max(...row.map(({ height }) => height)) + GAP / 2 + below;
+  }
   const block = blockOf(eni, ...pods);
   eni.width = block.width;
   return block;
@@ -226,6 +182,7 @@ function measureSubnet(subnet: GraphGroup, graph: Graph, zones: number): Box {
       row.map((one) => blockOf(one)),
     ),
     rowWidth,
+    { ...roomForRequests(graph, subnet), beside: 0 },
   );
   // The labels of its arrows must not come beside the next subnet.
   box.height = Math.max(box.height, exitOf(routes(graph), subnet.id, undefined));
@@ -254,13 +211,15 @@ function measureZone(az: GraphGroup, graph: Graph, zones: number): Box {
     y += subnet.height + SUBNET_GAP;
   }
   const box: Box = { of: az, x: 0, y: 0, width, height: y - SUBNET_GAP + GAP, inside: subnets };
-  box.width = width + 2 * PADDING + gutterOf(box, graph).width;
+  box.width =
+    width + 2 * PADDING + gutterOf(box, graph).width + requestLanes(graph, az).length * LANE;
   return box;
 }
 
 function measureVpc(vpc: GraphGroup, graph: Graph): Box {
   const gateways = vpc.nodes.map(measureNode);
-  const zones = vpc.groups.map((az) => measureZone(az, graph, vpc.groups.length));
+  const azs = vpc.groups.filter(({ kind }) => kind === 'az');
+  const zones = azs.map((az) => measureZone(az, graph, azs.length));
   const gateway = gateways[0];
   const crossing = routes(graph).filter((edge) => crosses(zones, edge)).length;
   let x = PADDING;
@@ -272,42 +231,29 @@ function measureVpc(vpc: GraphGroup, graph: Graph): Box {
   // The zones of a VPC end at the same height.
   const height = Math.max(0, ...zones.map((zone) => zone.height));
   for (const zone of zones) zone.height = height;
-  const width = Math.max(
+  const balancers = measureBalancers(vpc, graph);
+  const inner = Math.max(
     x - GAP + PADDING,
+    balancers.width,
     // The title stands to the left of the gateway.
     gateway === undefined ? widthOfText(vpc) : 2 * widthOfText(vpc) + gateway.width,
   );
-  const spare = (width - (x - GAP + PADDING)) / 2;
+  const spare = (inner - (x - GAP + PADDING)) / 2;
   for (const zone of zones) moveTo(zone, zone.x + Math.max(0, spare), y);
-  for (const box of gateways) moveTo(box, (width - box.width) / 2, -box.height / 2);
+  for (const box of gateways) moveTo(box, (inner - box.width) / 2, -box.height / 2);
+  for (const box of balancers.boxes) moveTo(box, box.x, box.y + y + height);
   return {
     of: vpc,
     x: 0,
     y: 0,
-    width,
-    height: y + height + PADDING,
-    inside: [...zones, ...gateways],
+    width: inner + balancers.lanesWidth,
+    height: y + height + balancers.height + PADDING,
+    inside: [...zones, ...gateways, ...balancers.boxes],
   };
 }
 
 function gatewaysOf(vpc: Box): Box[] {
   return vpc.inside.filter(({ of }) => of.kind === 'igw');
-}
-
-function moveTo(box: Box, x: number, y: number): void {
-  const [right, down] = [x - box.x, y - box.y];
-  for (const one of flatten(box)) {
-    one.x += right;
-    one.y += down;
-  }
-}
-
-function flatten(box: Box): Box[] {
-  return [box, ...box.inside.flatMap(flatten)];
-}
-
-function find(boxes: readonly Box[], id: string): Box | undefined {
-  return boxes.flatMap(flatten).find(({ of }) => of.id === id);
 }
 
 function zoneOf(zones: readonly Box[], id: string): Box | undefined {
@@ -392,10 +338,6 @@ function eniLines(graph: Graph, top: readonly Box[]): Line[] {
       [pod.x, y],
     ];
   });
-}
-
-function centre(box: Box): number {
-  return box.x + box.width / 2;
 }
 
 function routeArrows(vpc: Box, graph: Graph): Line[] {
@@ -483,6 +425,5 @@ function fromBus(gateway: Box, bus: number): (readonly [number, number])[] {
 /** In the gap under the row that the box stands in. */
 function underRow(zone: Box, box: Box): number {
   const subnet = zone.inside.find(({ inside }) => inside.includes(box));
-  const row = subnet?.inside.filter(({ y }) => y === box.y) ?? [box];
-  return Math.max(...row.map(({ y, height }) => y + height)) + GAP / 2;
+  return rowBottom(box, subnet?.inside ?? []) + GAP / 2;
 }

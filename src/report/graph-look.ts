@@ -18,8 +18,9 @@ export interface Look {
 }
 
 const GREY = '#7d8998';
-const PURPLE = '#8c4fff';
+export const PURPLE = '#8c4fff';
 const ORANGE = '#ed7100';
+export const RED = '#d13212';
 const MAGENTA = '#c925d1';
 const KUBERNETES_BLUE = '#326ce5';
 
@@ -40,6 +41,7 @@ export const GROUP_LOOKS = {
     border: '#147eba',
     fill: { light: '#e6f2f8', dark: '#10293a' },
   },
+  balancer: { shape: 'pill', border: PURPLE, fill: { light: '#f3edfc', dark: '#271b3a' } },
   node: { shape: 'rounded', border: ORANGE, fill: { light: '#fdf1e6', dark: '#362310' } },
 } as const satisfies Readonly<Record<string, Look>>;
 
@@ -48,6 +50,8 @@ export const NODE_LOOKS = {
   igw: { shape: 'pill', border: PURPLE, fill: PAGE, isThick: true },
   nat: { shape: 'pill', border: PURPLE, fill: PAGE, isThick: true },
   alb: { shape: 'pill', border: PURPLE, fill: PAGE },
+  listener: { shape: 'square', border: PURPLE, fill: PAGE },
+  'target-group': { shape: 'square', border: PURPLE, fill: PAGE },
   instance: { shape: 'square', border: ORANGE, fill: PAGE },
   rds: { shape: 'square', border: MAGENTA, fill: PAGE, isThick: true },
   eni: { shape: 'square', border: ORANGE, fill: PAGE },

@@ -6,17 +6,20 @@
  * @see https://mermaid.js.org/syntax/flowchart.html
  */
 
+import { labelOf, lineLook } from './graph-line.ts';
 import { groupLook, type Look, nodeLook } from './graph-look.ts';
-import type { Graph, GraphEdge, GraphGroup, GraphNode } from './graph.ts';
+import type { Graph, GraphEdge, GraphGroup, GraphNode } from './graph-parts.ts';
 
 /** Room for the lines of a group under its first: Mermaid keeps none by itself, and writes them over what is inside. */
 function header(graph: Graph): string[] {
   const most = Math.max(...graph.groups.map(mostLines), ALWAYS_ROOM_FOR);
+  const longest = Math.max(0, ...graph.groups.flatMap(nodesIn).flatMap(lettersOf));
   return [
     '---',
     'config:',
     '  flowchart:',
     `    subGraphTitleMargin: { top: 4, bottom: ${6 + (most - 1) * LINE_HEIGHT} }`,
+    ...(longest > USUAL_LETTERS ? [`    wrappingWidth: ${longest * LETTER_WIDTH}`] : []),
     '---',
     'flowchart BT',
   ];
@@ -24,11 +27,22 @@ function header(graph: Graph): string[] {
 
 /** At Mermaid's own size of letters, in pixels. */
 const LINE_HEIGHT = 24;
+/** Mermaid breaks longer lines, at 200 pixels if it is told nothing, and a rule would be read as several. */
+const USUAL_LETTERS = 30;
+const LETTER_WIDTH = 9;
 /** A subnet's two. */
 const ALWAYS_ROOM_FOR = 2;
 
 function mostLines({ lines, groups }: GraphGroup): number {
   return Math.max(lines.length, ...groups.map(mostLines));
+}
+
+function nodesIn({ nodes, groups }: GraphGroup): GraphNode[] {
+  return [...nodes, ...groups.flatMap(nodesIn)];
+}
+
+function lettersOf({ lines }: GraphNode): number[] {
+  return lines.map(({ length }) => length);
 }
 
 const TRANSPARENT = '#00000000';
@@ -62,7 +76,9 @@ export function renderMermaid(graph: Graph): string {
 
   const nodeLines = (node: GraphNode): string => {
     const look = nodeLook(node.kind);
-    classify(id(node.id), node.kind, styleOf(look, '33'));
+    // Rules are read one below the other.
+    const align = node.kind === 'listener' ? ',text-align:left' : '';
+    classify(id(node.id), node.kind.replace('-', '_'), styleOf(look, '33') + align);
     const [open, close] = BRACKETS[look.shape];
     return `${id(node.id)}${open}${label(node.lines)}${close}`;
   };
@@ -91,7 +107,11 @@ export function renderMermaid(graph: Graph): string {
 
   const body = [
     ...graph.groups.flatMap(groupLines),
-    ...graph.edges.map((edge) => `${id(edge.from)} ${link(graph, edge)} ${id(edge.to)}`),
+    ...graph.edges.map((edge) => {
+      const [below, above] = ends(edge);
+      return `${id(below)} ${link(graph, edge)} ${id(above)}`;
+    }),
+    ...linkStyles(graph),
     ...[...classes].flatMap(([name, { style, members }]) => [
       `classDef ${name} ${style}`,
       `class ${members.join(',')} ${name}`,
@@ -100,10 +120,30 @@ export function renderMermaid(graph: Graph): string {
   return [...header(graph), ...body.map((line) => `  ${line}`)].join('\n');
 }
 
-/** A route that leaves its zone is longer, or its label would lie over the zone's title. */
-function link(graph: Graph, { kind, from, to, destinations }: GraphEdge): string {
-  if (kind !== 'route') return '---';
-  return `${zoneOf(graph, from) === zoneOf(graph, to) ? '-->' : '--->'}|${label(destinations)}|`;
+/** Who is below whom. A request comes from above, and Mermaid has no arrow that points at its line's beginning. */
+function ends(edge: GraphEdge): [below: string, above: string] {
+  return lineLook(edge) === undefined ? [edge.from, edge.to] : [edge.to, edge.from];
+}
+
+/** What leaves its zone is longer, or its label would lie over the zone's title. */
+function link(graph: Graph, edge: GraphEdge): string {
+  const labels = labelOf(edge);
+  if (labels.length === 0) return '---';
+  const isLong = zoneOf(graph, edge.from) !== zoneOf(graph, edge.to);
+  const line = edge.kind === 'route' ? (isLong ? '--->' : '-->') : isLong ? '----' : '---';
+  return `${line}|${label(labels)}|`;
+}
+
+/** Mermaid counts the lines. */
+function linkStyles({ edges }: Graph): string[] {
+  const styles = new Map<string, number[]>();
+  edges.forEach((edge, index) => {
+    const look = lineLook(edge);
+    if (look === undefined) return;
+    const style = `stroke:${look.colour}${look.isDashed ? ',stroke-dasharray:5 5' : ''}`;
+    styles.set(style, [...(styles.get(style) ?? []), index]);
+  });
+  return [...styles].map(([style, indices]) => `linkStyle ${indices.join(',')} ${style}`);
 }
 
 function zoneOf(graph: Graph, id: string): string | undefined {

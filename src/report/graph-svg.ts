@@ -4,23 +4,17 @@
  * It brings its own ground, so that it can be read on any page, and follows the reader's light or dark.
  */
 
-import {
-  type Box,
-  layOut,
-  type Line,
-  MARGIN,
-  TEXT_HEIGHT,
-  textOf,
-  TITLE_HEIGHT,
-} from './graph-layout.ts';
+import { type Box, type Line, TEXT_HEIGHT, textOf } from './graph-box.ts';
+import { layOut, MARGIN, TITLE_HEIGHT } from './graph-layout.ts';
+import { lineLook } from './graph-line.ts';
 import { groupLook, type Look, nodeLook, PAGE } from './graph-look.ts';
-import type { Graph } from './graph.ts';
+import type { Graph, GraphEdge } from './graph-parts.ts';
 
 const TEXT = { light: '#16191f', dark: '#e9ebed' };
 const LINE = { light: '#545b64', dark: '#b6bec9' };
 
 /** Only what is drawn has its rules. */
-function styleSheet(looks: ReadonlyMap<string, Look>): string {
+function styleSheet(looks: ReadonlyMap<string, Look>, lines: readonly Line[]): string {
   const kinds = [...looks].map(([kind, { border, fill, isDashed, isThick }]) => {
     const parts = [
       `fill: ${fill?.light ?? 'none'}; stroke: ${border}`,
@@ -42,6 +36,7 @@ function styleSheet(looks: ReadonlyMap<string, Look>): string {
     `path { fill: none; stroke: ${LINE.light}; stroke-width: 1.5 }`,
     '.to-eni { stroke-width: 1 }',
     `.head { fill: ${LINE.light}; stroke: none }`,
+    ...requestStyles(lines),
     ...kinds,
     '@media (prefers-color-scheme: dark) {',
     ...[
@@ -56,6 +51,29 @@ function styleSheet(looks: ReadonlyMap<string, Look>): string {
   ]
     .map((line) => `  ${line}`)
     .join('\n');
+}
+
+/** On a light page and on a dark one alike. */
+function requestStyles(lines: readonly Line[]): string[] {
+  const looks = new Map(lines.map(({ edge }) => [lineClassOf(edge), lineLook(edge)]));
+  return [...looks].flatMap(([name, look]) =>
+    look === undefined
+      ? []
+      : [
+          `path.${name} { stroke: ${look.colour}${look.isDashed ? '; stroke-dasharray: 6 4' : ''} }`,
+          `path.${name}-head { fill: ${look.colour}; stroke: none }`,
+        ],
+  );
+}
+
+/** What the style sheet has a line of its own for. */
+function lineClassOf(edge: GraphEdge): string {
+  if (lineLook(edge) === undefined) return edge.kind === 'eni' ? 'to-eni' : '';
+  return lineLook(edge)?.isDashed === true ? 'unwell' : 'request';
+}
+
+function marker(id: string, head: string): string {
+  return `<marker id="${id}" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="6" markerHeight="6" orient="auto"><path class="${head}" d="M0 0L8 4L0 8z"/></marker>`;
 }
 
 const CORNER: Readonly<Record<Look['shape'], number>> = { square: 0, rounded: 6, pill: 16 };
@@ -76,8 +94,8 @@ export function renderSvg(graph: Graph): string {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">`,
     `<title>${escape(graph.title)}</title>`,
-    `<style>\n${styleSheet(looks)}\n</style>`,
-    '<defs><marker id="arrow" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="6" markerHeight="6" orient="auto"><path class="head" d="M0 0L8 4L0 8z"/></marker></defs>',
+    `<style>\n${styleSheet(looks, lines)}\n</style>`,
+    `<defs>${markers(lines)}</defs>`,
     `<rect class="ground" width="${width}" height="${height}" rx="8"/>`,
     ...title.map((line, index) =>
       text('title', MARGIN, MARGIN + index * TITLE_HEIGHT + TITLE_HEIGHT / 2, line),
@@ -91,17 +109,28 @@ export function renderSvg(graph: Graph): string {
   ].join('\n');
 }
 
+function markers(lines: readonly Line[]): string {
+  const requests = lines.filter(({ edge }) => lineLook(edge) !== undefined);
+  const names = new Set(requests.map(({ edge }) => lineClassOf(edge)));
+  return [
+    marker('arrow', 'head'),
+    ...[...names].map((name) => marker(`arrow-${name}`, `${name}-head`)),
+  ].join('');
+}
+
 function drawBox(box: Box): string[] {
   const { of, x, y, width, height } = box;
   const corner = CORNER[lookOf(box).shape];
   const round = corner === 0 ? '' : ` rx="${corner}"`;
   const isGroup = 'groups' in of;
+  // Rules are read one below the other.
+  const isLeft = isGroup || of.kind === 'listener';
   return [
     `<rect class="${classOf(box)}" x="${short(x)}" y="${short(y)}" width="${short(width)}" height="${short(height)}"${round}/>`,
     ...textOf(of).map((line, index) => {
       const kind = index === 0 ? 'name' : '';
       const down = y + (index + 1) * TEXT_HEIGHT + (isGroup ? 4 : 2);
-      return isGroup
+      return isLeft
         ? text(kind, x + 12, down, line)
         : text(kind, x + width / 2, down, line, 'middle');
     }),
@@ -112,8 +141,11 @@ function drawLine({ edge, points }: Line): string {
   const path = points
     .map(([x, y], index) => `${index === 0 ? 'M' : 'L'}${short(x)} ${short(y)}`)
     .join('');
-  const kind = edge.kind === 'eni' ? ' class="to-eni"' : '';
-  return `<path${kind} d="${path}"${edge.kind === 'route' ? ' marker-end="url(#arrow)"' : ''}/>`;
+  const name = lineClassOf(edge);
+  const kind = name === '' ? '' : ` class="${name}"`;
+  const head = edge.kind === 'route' ? 'arrow' : `arrow-${name}`;
+  const isArrow = edge.kind !== 'eni' && edge.kind !== 'uplink';
+  return `<path${kind} d="${path}"${isArrow ? ` marker-end="url(#${head})"` : ''}/>`;
 }
 
 function drawLabel({ label }: Line): string[] {

@@ -1,11 +1,9 @@
 /**
  * A lab as a picture's content: what stands in what, and where each subnet's routes lead. How it is drawn is for the
  * formats: graph-mermaid.ts, graph-dot.ts, graph-svg.ts.
- *
- * An id is a thing's reference (`nat/nat-1`); zones, subnets and the internet, which are no things, have ids alike.
  */
 
-import { serversOf } from '../aws/db-instance.ts';
+import { type DbInstance, type DbServer, serversOf } from '../aws/db-instance.ts';
 import type { NetworkInterface } from '../aws/network-interface.ts';
 import { type RouteTarget, renderTarget } from '../aws/route-table.ts';
 import type { Subnet } from '../aws/subnet.ts';
@@ -16,43 +14,19 @@ import { isSystemPod } from '../eks/coredns.ts';
 import { allInterfaces, type Node } from '../eks/node.ts';
 import type { Pod } from '../eks/vpc-cni.ts';
 import { podReference } from '../k8s/pod.ts';
-import type { GroupKind, NodeKind } from './graph-look.ts';
+import { balancerEdges, balancerGroups, type Health } from './graph-balancer.ts';
+import { fold } from './graph-fold.ts';
+import {
+  aclLines,
+  addressesOf,
+  databaseLines,
+  eniLines,
+  groupLines,
+  policyLines,
+  renderAddress,
+} from './graph-label.ts';
+import type { Graph, GraphEdge, GraphGroup, GraphNode } from './graph-parts.ts';
 import { count } from './style.ts';
-
-export interface Graph {
-  readonly lab: string;
-  /** The lab's question, or its name. */
-  readonly title: string;
-  /** The internet first, then the VPCs. */
-  readonly groups: readonly GraphGroup[];
-  readonly edges: readonly GraphEdge[];
-}
-
-export interface GraphGroup {
-  readonly id: string;
-  readonly kind: GroupKind;
-  /** The title, then what else one may want to know of it, where there is room: one line each. */
-  readonly lines: readonly [string, ...string[]];
-  /** What no arrow shows, and nobody may leave out: routes to nowhere. */
-  readonly notes: readonly string[];
-  readonly nodes: readonly GraphNode[];
-  readonly groups: readonly GraphGroup[];
-}
-
-export interface GraphNode {
-  readonly id: string;
-  readonly kind: NodeKind;
-  readonly lines: readonly [string, ...string[]];
-}
-
-export interface GraphEdge {
-  /** From a subnet to what its route table names, from an internet gateway to the internet, from a pod to its ENI. */
-  readonly kind: 'route' | 'uplink' | 'eni';
-  readonly from: string;
-  readonly to: string;
-  /** The destinations that take this way; none for what is no route. */
-  readonly destinations: readonly string[];
-}
 
 /** A node with more pods than this shows one fewer, and how many it leaves out; a subnet does so with its nodes. */
 const PODS_SHOWN = 6;
@@ -60,8 +34,8 @@ const IN_SUBNET_SHOWN = 8;
 
 const INTERNET = 'internet';
 
-export function graphOf(cloud: Cloud, question: string | undefined): Graph {
-  const nodes = [...(cloud.cluster?.nodes.values() ?? [])];
+export function graphOf(cloud: Cloud, question: string | undefined, health?: Health): Graph {
+  const nodes = nodesOf(cloud);
   // What every cluster has is no part of what a lab shows.
   const declared = cloud.internetHosts.filter((host) => host.isSystem !== true);
   const hosts = declared.map(({ name, address }): GraphNode => ({
@@ -83,7 +57,7 @@ export function graphOf(cloud: Cloud, question: string | undefined): Graph {
           },
         ];
   const vpcs = [...cloud.vpcs.values()];
-  const groups = [...internet, ...vpcs.map((vpc) => vpcGroup(vpc, nodes))];
+  const groups = [...internet, ...vpcs.map((vpc) => vpcGroup(cloud, vpc, health))];
   const drawn = new Set(groups.flatMap(idsOf));
   return {
     lab: cloud.name,
@@ -92,31 +66,24 @@ export function graphOf(cloud: Cloud, question: string | undefined): Graph {
     edges: [
       ...vpcs.flatMap((vpc) => [...uplinks(vpc, hosts.length > 0), ...routeEdges(vpc)]),
       ...nodes.filter((node) => drawn.has(`node/${node.name}`)).flatMap(eniEdges),
+      ...balancerEdges(cloud, drawn, health),
     ],
   };
 }
 
-function idsOf({ id, groups }: GraphGroup): string[] {
-  return [id, ...groups.flatMap(idsOf)];
+function nodesOf({ cluster }: Cloud): Node[] {
+  return [...(cluster?.nodes.values() ?? [])];
 }
 
-/** What is drawn of a long list, and how many are not: the first ones, and whatever an arrow leads to. */
-function fold<Thing>(
-  things: readonly Thing[],
-  limit: number,
-  isWanted: (thing: Thing) => boolean = () => false,
-): { shown: readonly Thing[]; left: readonly Thing[] } {
-  if (things.length <= limit) return { shown: things, left: [] };
-  const others = things.filter((thing) => !isWanted(thing));
-  const room = Math.max(0, limit - 1 - (things.length - others.length));
-  const left = new Set(others.slice(room));
-  return { shown: things.filter((thing) => !left.has(thing)), left: [...left] };
+function idsOf({ id, nodes, groups }: GraphGroup): string[] {
+  return [id, ...nodes.map((node) => node.id), ...groups.flatMap(idsOf)];
 }
 
-function vpcGroup(vpc: Vpc, nodes: readonly Node[]): GraphGroup {
+function vpcGroup(cloud: Cloud, vpc: Vpc, health: Health): GraphGroup {
   const subnets = [...vpc.subnets.values()];
   const zones = [...new Set(subnets.map(({ az }) => az))].sort();
   const igw = vpc.internetGateway;
+  const groups = zones.map((az) => zoneGroup(cloud, vpc, az));
   return {
     id: `vpc/${vpc.name}`,
     kind: 'vpc',
@@ -126,27 +93,29 @@ function vpcGroup(vpc: Vpc, nodes: readonly Node[]): GraphGroup {
       igw === undefined
         ? []
         : [{ id: igwId(igw.name), kind: 'igw', lines: [igwId(igw.name), 'internet gateway'] }],
-    groups: zones.map((az) => {
-      const groups = subnets
-        .filter((subnet) => subnet.az === az)
-        .map((subnet) => subnetGroup(vpc, subnet, nodes));
-      return {
-        id: `az/${vpc.name}/${az}`,
-        kind: 'az',
-        lines: [az],
-        notes: [],
-        nodes: [],
-        // The public ones on top, next to the internet gateway.
-        groups: [
-          ...groups.filter(({ kind }) => kind === 'public-subnet'),
-          ...groups.filter(({ kind }) => kind !== 'public-subnet'),
-        ],
-      };
-    }),
+    groups: [...groups, ...balancerGroups(cloud, vpc.name, new Set(groups.flatMap(idsOf)), health)],
   };
 }
 
-function subnetGroup(vpc: Vpc, subnet: Subnet, nodes: readonly Node[]): GraphGroup {
+function zoneGroup(cloud: Cloud, vpc: Vpc, az: string): GraphGroup {
+  const groups = [...vpc.subnets.values()]
+    .filter((subnet) => subnet.az === az)
+    .map((subnet) => subnetGroup(cloud, vpc, subnet));
+  return {
+    id: `az/${vpc.name}/${az}`,
+    kind: 'az',
+    lines: [az],
+    notes: [],
+    nodes: [],
+    // The public ones on top, next to the internet gateway.
+    groups: [
+      ...groups.filter(({ kind }) => kind === 'public-subnet'),
+      ...groups.filter(({ kind }) => kind !== 'public-subnet'),
+    ],
+  };
+}
+
+function subnetGroup(cloud: Cloud, vpc: Vpc, subnet: Subnet): GraphGroup {
   const routes = vpc.routeTables.get(subnet.routeTable)?.routes ?? [];
   const isPublic = routes.some(({ target }) => target.kind === 'igw');
   const isHere = (eni: NetworkInterface): boolean =>
@@ -164,7 +133,7 @@ function subnetGroup(vpc: Vpc, subnet: Subnet, nodes: readonly Node[]): GraphGro
     ({ name }) => targets.has(`instance/${name}`),
   );
   const workers = fold(
-    nodes.filter(({ interfaces }) => isHere(interfaces[0])),
+    nodesOf(cloud).filter(({ interfaces }) => isHere(interfaces[0])),
     IN_SUBNET_SHOWN,
     ({ name }) => targets.has(`node/${name}`),
   );
@@ -200,17 +169,19 @@ function subnetGroup(vpc: Vpc, subnet: Subnet, nodes: readonly Node[]): GraphGro
       ...[...vpc.databases.values()].flatMap((database) =>
         serversOf(database)
           .filter(({ eni }) => isHere(eni))
-          .map(({ eni }): GraphNode => ({
-            id: eni.thing,
-            kind: 'rds',
-            lines: [eni.thing, ...addressesOf(eni), ...groupLines(vpc, [eni])],
-          })),
+          .map((server) => rdsNode(vpc, database, server)),
       ),
       ...more(subnetId(subnet), instances.left.length, 'instance'),
       ...more(subnetId(subnet), workers.left.length, 'node', `with ${count(podsLeft, 'pod')}`),
     ],
-    groups: workers.shown.map((node) => nodeGroup(vpc, node)),
+    groups: workers.shown.map((node) => nodeGroup(cloud, vpc, node)),
   };
+}
+
+function rdsNode(vpc: Vpc, database: DbInstance, server: DbServer): GraphNode {
+  const { eni } = server;
+  const lines = [...addressesOf(eni), ...databaseLines(database, server)];
+  return { id: eni.thing, kind: 'rds', lines: [eni.thing, ...lines, ...groupLines(vpc, [eni])] };
 }
 
 /** A box that stands for the things that are left out, if any are. */
@@ -220,7 +191,7 @@ function more(where: string, left: number, noun: string, ...lines: string[]): Gr
   return [{ id, kind: 'more', lines: [`and ${count(left, `more ${noun}`)}`, ...lines] }];
 }
 
-function nodeGroup(vpc: Vpc, node: Node): GraphGroup {
+function nodeGroup(cloud: Cloud, vpc: Vpc, node: Node): GraphGroup {
   const id = `node/${node.name}`;
   const { shown, left } = fold(podsOf(node), PODS_SHOWN);
   const enis = allInterfaces(node).map((eni): GraphNode => {
@@ -232,7 +203,11 @@ function nodeGroup(vpc: Vpc, node: Node): GraphGroup {
     kind: 'node',
     lines: [`${id} ${node.instanceType}`, ...groupLines(vpc, node.interfaces)],
     notes: [],
-    nodes: [...enis, ...shown.map((pod) => podNode(vpc, pod)), ...more(id, left.length, 'pod')],
+    nodes: [
+      ...enis,
+      ...shown.map((pod) => podNode(cloud, vpc, pod)),
+      ...more(id, left.length, 'pod'),
+    ],
     groups: [],
   };
 }
@@ -249,48 +224,14 @@ function eniEdges(node: Node): GraphEdge[] {
   });
 }
 
-function podNode(vpc: Vpc, { spec, address, eni, branch }: Pod): GraphNode {
+function podNode({ cluster }: Cloud, vpc: Vpc, pod: Pod): GraphNode {
+  const { spec, address, eni, branch } = pod;
   const id = podReference(spec.namespace, spec.name);
   if (eni === undefined) return { id, kind: 'pod', lines: [id, address, 'host network'] };
   // What shares its node's card has the node's groups.
   const groups = branch === undefined ? [] : groupLines(vpc, [eni.interface]);
-  return { id, kind: 'pod', lines: [id, address, ...groups] };
-}
-
-/** `eth0 10.0.3.10`, and where a further card is in another subnet than the first, which. */
-function eniLines(interfaces: readonly [NetworkInterface, ...NetworkInterface[]]): string[] {
-  const [{ subnet }] = interfaces;
-  return interfaces.map((eni) => {
-    const [primary] = eni.addresses;
-    const elsewhere = eni.subnet.name === subnet.name ? '' : ` in ${eni.subnet.name}`;
-    return `${eni.link} ${renderAddress(primary)}${elsewhere}`;
-  });
-}
-
-/** The network ACL of a subnet, if the lab declares it. */
-function aclLines(vpc: Vpc, { networkAcl }: Subnet): string[] {
-  return vpc.networkAcls.get(networkAcl)?.isDeclared === true ? [`acl ${networkAcl}`] : [];
-}
-
-/** The security groups that the lab declares, in one line where all cards carry the same. */
-function groupLines(vpc: Vpc, interfaces: readonly NetworkInterface[]): string[] {
-  const lines = interfaces.map(({ link, securityGroups = [] }) => {
-    const declared = securityGroups.filter((one) => vpc.securityGroups.get(one)?.isDeclared);
-    return { link, text: declared.length === 0 ? '' : `sg ${declared.join(', ')}` };
-  });
-  const texts = new Set(lines.map(({ text }) => text));
-  const told =
-    texts.size === 1 ? [...texts] : lines.map(({ link, text }) => text && `${link} ${text}`);
-  return told.filter((text) => text !== '');
-}
-
-/** What a NAT gateway shows: its one card needs no name. */
-function addressesOf(eni: NetworkInterface): string[] {
-  return eni.addresses.map(renderAddress);
-}
-
-function renderAddress({ address, elastic }: NetworkInterface['addresses'][number]): string {
-  return elastic === undefined ? address : `${address} = ${elastic}`;
+  const policies = policyLines(cluster?.networkPolicies ?? [], pod);
+  return { id, kind: 'pod', lines: [id, address, ...groups, ...policies] };
 }
 
 function uplinks(vpc: Vpc, hasInternet: boolean): GraphEdge[] {

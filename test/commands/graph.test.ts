@@ -7,18 +7,23 @@ import { graph } from '../../src/commands/graph.ts';
 import type { Terminal } from '../../src/commands/terminal.ts';
 import { GRAPH_FORMATS, type GraphFormat } from '../../src/commands/verbs.ts';
 import { LABS } from '../../src/host/lab-files.ts';
-import type { Graph } from '../../src/report/graph.ts';
+import type { Graph } from '../../src/report/graph-parts.ts';
 import { ERRORS } from '../support/errors.ts';
 
 /** What `graph` prints: a text, or a value for `--json`. */
-function printed(lab: string, format: GraphFormat, set: readonly string[] = []): unknown {
+async function printed(
+  lab: string,
+  format: GraphFormat,
+  set: readonly string[] = [],
+  health = false,
+): Promise<unknown> {
   const found: unknown[] = [];
   const terminal: Pick<Terminal, 'print' | 'printJson' | 'diagnose'> = {
     print: (text) => found.push(text),
     printJson: (value) => found.push(value),
     diagnose: () => undefined,
   };
-  const code = graph({ lab, format, set }, terminal as Terminal);
+  const code = await graph({ lab, format, health, set }, terminal as Terminal);
   if (code !== 0 || found.length !== 1)
     throw new Error(`${found.length} prints, exit code ${code}`);
   return found[0];
@@ -26,22 +31,36 @@ function printed(lab: string, format: GraphFormat, set: readonly string[] = []):
 
 t.test('a lab is drawn by its name and by its directory alike, in every format', async (t) => {
   for (const format of GRAPH_FORMATS) {
-    const byName = printed('scenario-4', format);
-    t.strictSame(printed(join(LABS, 'scenario-4'), format), byName, format);
+    const byName = await printed('scenario-4', format);
+    t.strictSame(await printed(join(LABS, 'scenario-4'), format), byName, format);
   }
 });
 
 t.test('--set changes the picture', async (t) => {
   const path = 'vpcs.main.routeTables.private-1.routes';
-  const to = (sets: readonly string[]): unknown =>
-    (printed('scenario-4', 'json', sets) as Graph).edges
+  const to = async (sets: readonly string[]): Promise<unknown> =>
+    ((await printed('scenario-4', 'json', sets)) as Graph).edges
       .filter(({ from }) => from === 'subnet/main/private-1')
       .map((edge) => edge.to);
-  t.strictSame(to([]), ['nat/nat-1']);
-  t.strictSame(to([`${path}=[{ destination: 0.0.0.0/0, target: igw }]`]), ['igw']);
-  t.strictSame(to([`${path}=[]`]), []);
+  t.strictSame(await to([]), ['nat/nat-1']);
+  t.strictSame(await to([`${path}=[{ destination: 0.0.0.0/0, target: igw }]`]), ['igw']);
+  t.strictSame(await to([`${path}=[]`]), []);
 });
 
 t.test('a lab with a mistake is not drawn: the mistake is reported', async (t) => {
-  t.throws(() => printed(join(ERRORS, 'unknown-subnet'), 'svg'), InputError);
+  await t.rejects(printed(join(ERRORS, 'unknown-subnet'), 'svg'), InputError);
+});
+
+t.test('--health is about what is up: a lab that is down, or another one, has none', async (t) => {
+  const codes = async (set: readonly string[]): Promise<readonly string[]> => {
+    try {
+      await printed('scenario-1', 'svg', set, true);
+    } catch (error) {
+      if (error instanceof InputError) return error.diagnostics.map(({ code }) => code);
+    }
+    return [];
+  };
+  t.strictSame(await codes(['cluster.addons.kube-proxy=false']), ['usage']);
+  process.env['XDG_STATE_HOME'] = t.testdir();
+  t.strictSame(await codes([]), ['lab-not-up']);
 });

@@ -8,7 +8,8 @@ import { renderDot } from '../../src/report/graph-dot.ts';
 import { layOut } from '../../src/report/graph-layout.ts';
 import { renderMermaid } from '../../src/report/graph-mermaid.ts';
 import { renderSvg } from '../../src/report/graph-svg.ts';
-import { type Graph, type GraphGroup, type GraphNode, graphOf } from '../../src/report/graph.ts';
+import type { Graph, GraphGroup, GraphNode } from '../../src/report/graph-parts.ts';
+import { graphOf } from '../../src/report/graph.ts';
 import { cloudOf as cloudWith } from '../judge/cloud.ts';
 import { matchGolden } from '../support/golden.ts';
 
@@ -310,6 +311,63 @@ t.test('a pod has groups of its own on a card of its own alone', async (t) => {
   t.equal(find(guarded, 'pod/shared')?.lines.at(2), undefined);
 });
 
+const STORED = `
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    subnets:
+      a: { cidr: 10.0.1.0/24, az: az-1 }
+      b: { cidr: 10.0.2.0/24, az: az-2 }
+    dbSubnetGroups: { data: { subnets: [a, b] } }
+    databases:
+      shop: { subnetGroup: data, multiAz: true, port: 5433, addresses: { az-1: 10.0.1.9, az-2: 10.0.2.9 } }
+      notes: { subnetGroup: data, addresses: { az-1: 10.0.1.10 } }
+`;
+
+t.test('a database says whom its endpoint leads to, and who takes over', async (t) => {
+  const lines = (lab: string, id: string) => find(graphOf(cloudOf(lab), undefined), id)?.lines;
+  t.strictSame(lines(STORED, 'rds/shop'), [
+    'rds/shop',
+    '10.0.1.9',
+    'primary: the endpoint leads here, port 5433',
+  ]);
+  t.strictSame(lines(STORED, 'rds/shop/standby'), [
+    'rds/shop/standby',
+    '10.0.2.9',
+    'standby: takes over, lets nobody in',
+  ]);
+  t.equal(lines(STORED, 'rds/notes')?.at(-1), 'the endpoint leads here, port 5432');
+  const failedOver = STORED.replace('multiAz: true', 'multiAz: true, availabilityZone: az-2');
+  t.equal(lines(failedOver, 'rds/shop')?.at(1), '10.0.2.9');
+});
+
+function policy(name: string): string {
+  return `
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: { name: ${name} }
+spec: { podSelector: { matchLabels: { app: own } }, policyTypes: [Ingress] }
+`;
+}
+
+t.test(
+  'a pod says which NetworkPolicy isolates it, and a pod that none isolates nothing',
+  async (t) => {
+    const last = (...policies: string[]) => {
+      const graph = graphOf(cloudOf(SMALL, [PODS, own, ...policies].join('---')), undefined);
+      return ['pod/own', 'pod/client'].map((id) => find(graph, id)?.lines.slice(2));
+    };
+    t.strictSame(last(), [[], []]);
+    t.strictSame(last(policy('own-allow')), [['netpol own-allow'], []]);
+    t.strictSame(last(policy('b'), policy('a'), policy('c')), [['netpol a and 2 more'], []]);
+  },
+);
+
+t.test('Mermaid breaks no long line of a box', async (t) => {
+  t.notMatch(renderMermaid(picture), 'wrappingWidth');
+  t.match(renderMermaid(graphOf(cloudOf(STORED), undefined)), /wrappingWidth: 387$/m);
+});
+
 t.test('Mermaid leaves room for a third line of a subnet, where there is one', async (t) => {
   t.match(renderMermaid(guarded), 'subGraphTitleMargin: { top: 4, bottom: 54 }');
   t.match(renderMermaid(picture), 'subGraphTitleMargin: { top: 4, bottom: 30 }');
@@ -365,7 +423,9 @@ t.test('what is inside a box is within it, and boxes side by side do not meet', 
     ),
     many,
   );
-  for (const cloud of [small, large, guardedCloud, cloudOf(TWO_VPCS)]) {
+  // Of the pods at one card some are higher than others.
+  const isolated = cloudOf(SMALL, [PODS, own, ...['x', 'y'].map(pod), policy('a')].join('---'));
+  for (const cloud of [small, large, isolated, guardedCloud, cloudOf(TWO_VPCS)]) {
     for (const box of layOut(graphOf(cloud, undefined)).boxes) {
       for (const [index, one] of box.inside.entries()) {
         if (one.of.kind === 'igw') continue;
