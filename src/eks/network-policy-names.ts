@@ -38,6 +38,11 @@ export function portSet(reference: string, place: string): string {
   return `NETPOL-PORT-${digest(`${reference} ${place}`)}`;
 }
 
+/** Of each policy's name and places, which every node has again. */
+const DIGESTS = new Map<string, string>();
+
 function digest(text: string): string {
-  return sha256Base32(text).slice(0, 11);
+  const digest = DIGESTS.get(text) ?? sha256Base32(text).slice(0, 11);
+  DIGESTS.set(text, digest);
+  return digest;
 }

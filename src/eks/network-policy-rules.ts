@@ -119,20 +119,29 @@ function matchPeer(
 ): { readonly address: string; readonly set: string; readonly sets: readonly IpSet[] } {
   const nothing = { address: '', set: '', sets: [] };
   if (peer === undefined) return nothing;
-  const { spec, pods } = peer;
+  const { spec } = peer;
   if (spec.kind === 'block' && spec.except.length === 0) {
     return { ...nothing, address: spec.cidr === EVERYWHERE ? '' : `${option} ${spec.cidr}` };
   }
   const set = peerSet(reference, place);
-  const made =
-    spec.kind === 'block'
-      ? { type: 'hash:net', members: netMembers(spec.cidr, spec.except) }
-      : { type: 'hash:ip', members: addresses(pods) };
+  const type = spec.kind === 'block' ? 'hash:net' : 'hash:ip';
   return {
     address: '',
     set: `-m set --match-set ${set} ${side}`,
-    sets: [{ kind: 'ipset', netns, set, type: made.type, members: made.members.sort() }],
+    sets: [{ kind: 'ipset', netns, set, type, members: membersOf(peer) }],
   };
+}
+
+/** The same on every node. */
+const MEMBERS = new WeakMap<MatchedPeer<Pod>, readonly string[]>();
+
+function membersOf(peer: MatchedPeer<Pod>): readonly string[] {
+  const { spec, pods } = peer;
+  const members =
+    MEMBERS.get(peer) ??
+    (spec.kind === 'block' ? netMembers(spec.cidr, spec.except) : addresses(pods)).sort();
+  MEMBERS.set(peer, members);
+  return members;
 }
 
 const EVERYWHERE = '0.0.0.0/0';

@@ -77,6 +77,8 @@ function inStateDirectory<Result>(work: () => Result): Result {
 export class LabStore {
   readonly name: string;
   readonly directory: string;
+  /** What `next.json` holds since we began. */
+  #begun: KernelState | undefined;
 
   constructor(name: string) {
     this.name = name;
@@ -124,11 +126,15 @@ export class LabStore {
   begin(next: KernelState): void {
     this.write('next.json', JSON.stringify([...next]));
     this.write('journal', 'building\n');
+    this.#begun = next;
   }
 
   /** The change is done. */
   commit(state: KernelState): void {
-    this.write('plan.json', JSON.stringify([...state]));
+    // What has been written once, of a large lab megabytes, is not written again.
+    if (this.#begun === state) renameSync(this.path('next.json'), this.path('plan.json'));
+    else this.write('plan.json', JSON.stringify([...state]));
+    this.#begun = undefined;
     this.write('journal', 'committed\n');
     rmSync(this.path('next.json'), { force: true });
   }

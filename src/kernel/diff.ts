@@ -266,16 +266,26 @@ export function isKept(before: Cable, wanted: KernelObject | undefined): boolean
   return before.kind === 'bridge' && wanted?.kind === 'bridge' && before.mac === wanted.mac;
 }
 
-/** Equal in every field, whatever the order in which the fields were written. */
+/**
+ * Equal in every field, whatever the order in which the fields were written. A field that is undefined is none: one state
+ * may have been a file meanwhile, which has no such fields.
+ */
 export function sameObject(a: KernelObject, b: KernelObject): boolean {
-  // Nearly always they were written by the same code, and the order is the same: much faster to tell.
-  return JSON.stringify(a) === JSON.stringify(b) || canonical(a) === canonical(b);
+  return isSame(a, b);
 }
 
-function canonical(object: KernelObject): string {
-  return JSON.stringify(object, (_key, value: unknown) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value)
-      ? Object.fromEntries(Object.entries(value).sort(([one], [other]) => (one < other ? -1 : 1)))
-      : value,
-  );
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  if (Array.isArray(a) || Array.isArray(b)) {
+    if (!Array.isArray(a) || !Array.isArray(b) || a.length !== b.length) return false;
+    return a.every((item, index) => isSame(item, b[index]));
+  }
+  const [fields, others] = [a as Record<string, unknown>, b as Record<string, unknown>];
+  for (const name in fields) if (!isSame(fields[name], others[name])) return false;
+  // What only the other one has.
+  for (const name in others) {
+    if (fields[name] === undefined && others[name] !== undefined) return false;
+  }
+  return true;
 }
