@@ -48,7 +48,9 @@ inside() {
   try ct-sysctl 'echo 300 >/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established'
   try capture 'tcpdump -i lo -L'
   try netem 'tc qdisc add dev v1 root netem delay 1ms'
-  try ipset 'ipset create x hash:ip'
+  try ipset 'for type in hash:ip hash:net hash:ip,port hash:net,iface; do ipset create "$type" "$type" comment; done
+    iptables -A FORWARD -m set --match-set hash:net,iface src,src'
+  try nft-hash 'nft "add table ip h; add map ip h m { type mark : ipv4_addr . inet_service; }; add chain ip h c { type nat hook prerouting priority -100; }; add rule ip h c meta mark set jhash ip saddr . tcp sport mod 60; add rule ip h c ip protocol tcp dnat ip to meta mark map @m"'
   try ipvs 'iptables -A FORWARD -m ipvs --ipvs'
   try vlan 'ip link add link v1 name v1.7 type vlan id 7'
   try wireguard 'ip link add name wg0 type wireguard'

@@ -154,8 +154,13 @@ const OPTIONAL: Readonly<Record<string, Trial>> = {
   },
   ipset: {
     what: 'ipset',
-    costs: `no ipset rules; ${LATER}`,
-    mend: modules('ip_set ip_set_hash_ip'),
+    costs: 'no NetworkPolicies',
+    mend: modules('ip_set_hash_ip ip_set_hash_net ip_set_hash_ipport ip_set_hash_netiface xt_set'),
+  },
+  'nft-hash': {
+    what: 'nft jhash and DNAT by a map',
+    costs: 'no Network Load Balancers',
+    mend: modules('nft_hash nft_nat'),
   },
   ipvs: {
     what: 'IPVS',
