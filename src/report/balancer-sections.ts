@@ -2,6 +2,7 @@
 
 import { type LoadBalancer, type ListenerRule } from '../aws/application-load-balancer.ts';
 import type { HostedZone } from '../aws/hosted-zone.ts';
+import type { RuleCondition } from '../aws/rule-condition.ts';
 import { renderSourceRef } from '../base/diagnostic.ts';
 import type { Cloud } from '../cloud.ts';
 import type { Section } from './section.ts';
@@ -73,11 +74,29 @@ function rowsOf({ name, listeners }: LoadBalancer): Section['rows'][number][] {
       `alb/${name}:${port}`,
       rule.priority,
       rule.hosts.join(', ') || 'any',
-      rule.paths.map(({ kind, path }) => `${path} (${kind})`).join(', ') || 'any',
+      [
+        rule.paths.map(({ kind, path }) => `${path} (${kind})`).join(', ') || 'any',
+        ...rule.conditions.map(conditionWords),
+      ].join(', and '),
       ...actionOf(rule),
       renderSourceRef(rule.at),
     ]),
   );
+}
+
+/** As it stands beside host and path: `header x-canary: yes or true`. */
+function conditionWords(condition: RuleCondition): string {
+  const any = (values: readonly string[]): string => values.join(' or ');
+  switch (condition.field) {
+    case 'http-header':
+      return `header ${condition.header}: ${any(condition.values)}`;
+    case 'http-request-method':
+      return `method ${any(condition.values)}`;
+    case 'query-string':
+      return `query ${any(condition.values.map(({ key, value }) => (key === undefined ? value : `${key}=${value}`)))}`;
+    case 'source-ip':
+      return `from ${any(condition.values)}`;
+  }
 }
 
 export function actionOf({ action }: ListenerRule): [what: string, targets: string] {

@@ -135,3 +135,51 @@ t.test('a thing is described with its cards and the commands that look inside', 
     lookInside: ['npx hoplab exec instance/two -- ip address', String, String],
   });
 });
+
+t.test('a rule’s further conditions stand beside host and path', async (t) => {
+  const cloud = cloudOf(
+    `
+vpcs:
+  main:
+    cidr: 10.0.0.0/16
+    internetGateway: igw
+    subnets:
+      one: { cidr: 10.0.1.0/24, az: az-1 }
+      two: { cidr: 10.0.2.0/24, az: az-2 }
+cluster:
+  vpc: main
+  nodes: { node-1: { subnet: one } }
+`,
+    `
+apiVersion: v1
+kind: Pod
+metadata: { name: web, labels: { app: web } }
+spec: { containers: [{ ports: [{ containerPort: 8080 }] }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web }
+spec: { type: NodePort, selector: { app: web }, ports: [{ port: 80, targetPort: 8080 }] }
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: web
+  annotations:
+    alb.ingress.kubernetes.io/conditions.web: >-
+      [{"field":"http-header","httpHeaderConfig":{"httpHeaderName":"x-canary","values":["yes","true"]}},
+       {"field":"query-string","queryStringConfig":{"values":[{"key":"v","value":"2"}]}},
+       {"field":"source-ip","sourceIpConfig":{"values":["10.0.0.0/8"]}}]
+spec:
+  ingressClassName: alb
+  rules: [{ http: { paths: [{ path: /, pathType: Prefix, backend: { service: { name: web, port: { number: 80 } } } }] } }]
+`,
+    'as written',
+  );
+  const [, first = '', last = ''] = under('listener rules', renderLab(cloud));
+  t.match(
+    first,
+    '/ (prefix), and header x-canary: yes or true, and query v=2, and from 10.0.0.0/8',
+  );
+  t.notMatch(last, ', and');
+});
