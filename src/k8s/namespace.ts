@@ -14,7 +14,7 @@ import * as z from 'zod';
 
 import { type Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
 import { readWith } from '../source/schema.ts';
-import { checkDnsName, type KubernetesObject, textMapSchema } from './object.ts';
+import { checkDnsName, type KubernetesObject, labelsSchema } from './object.ts';
 import type { Labels } from './selector.ts';
 
 export interface NamespaceSpec {
@@ -27,7 +27,7 @@ export interface NamespaceSpec {
 const INITIAL_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
 const namespaceSchema = z.looseObject({
-  metadata: z.looseObject({ labels: textMapSchema }),
+  metadata: z.looseObject({ labels: labelsSchema }),
 });
 
 /** The namespaces that every cluster has and those that the objects declare, by name. */

@@ -5,7 +5,14 @@
  */
 
 import type { Diagnostics } from '../base/diagnostic.ts';
-import { type Cidr, containsCidr, parseCidr, prefixLength } from '../base/ip.ts';
+import {
+  type Cidr,
+  containsCidr,
+  isPartOfIpv6,
+  parseCidr,
+  parseIpv6Block,
+  prefixLength,
+} from '../base/ip.ts';
 import type { Where } from '../source/yaml.ts';
 
 export interface IpBlock {
@@ -13,46 +20,52 @@ export interface IpBlock {
   readonly except: readonly Cidr[];
 }
 
+interface WrittenBlock {
+  readonly cidr?: string | null | undefined;
+  readonly except?: readonly string[] | null | undefined;
+}
+
+const HINT = 'write it like 10.0.3.0/24; one address is 10.0.3.50/32';
+
 /** Reports `not-a-cidr`, `policy-except` and `policy-ipv6`; undefined for what is no block of IPv4. */
 export function readBlock(
-  {
-    cidr,
-    except,
-  }: {
-    readonly cidr?: string | null | undefined;
-    readonly except?: readonly string[] | null | undefined;
-  },
+  { cidr, except }: WrittenBlock,
   where: Where,
   diagnostics: Diagnostics,
 ): IpBlock | undefined {
-  if (isIpv6(cidr ?? '')) {
+  const text = cidr ?? '';
+  const block = parseCidr(text);
+  const ipv6 = parseIpv6Block(text);
+  if (ipv6 !== undefined) {
     diagnostics.warning(
       'policy-ipv6',
       where.at('cidr'),
-      `ipBlock ${cidr ?? ''} matches nothing: a lab's addresses are IPv4`,
+      `ipBlock ${text} matches nothing: a lab's addresses are IPv4`,
     );
-    return undefined;
-  }
-  const block = parseCidr(cidr ?? '');
-  if (block === undefined) {
+  } else if (block === undefined) {
     diagnostics.error(
       'not-a-cidr',
       where.at('cidr'),
-      (cidr ?? '') === '' ? 'ipBlock lacks "cidr"' : `cidr: "${cidr ?? ''}" is not a CIDR block`,
-      'write it like 10.0.3.0/24; one address is 10.0.3.50/32',
+      text === '' ? 'ipBlock lacks "cidr"' : `cidr: "${text}" is not a CIDR block`,
+      HINT,
     );
   }
-  const left = (except ?? []).flatMap((text, index) => {
+  const left = (except ?? []).flatMap((part, index) => {
     const at = where.at('except', index);
-    const one = parseCidr(text);
-    if (one === undefined) {
-      const hint = 'write it like 10.0.3.0/24; one address is 10.0.3.50/32';
-      diagnostics.error('not-a-cidr', at, `except: "${text}" is not a CIDR block`, hint);
-    } else if (block !== undefined && !isInside(block, one)) {
+    const one = parseCidr(part);
+    const other = parseIpv6Block(part);
+    if (one === undefined && other === undefined) {
+      diagnostics.error('not-a-cidr', at, `except: "${part}" is not a CIDR block`, HINT);
+      return [];
+    }
+    const isPart =
+      (block !== undefined && one !== undefined && isInside(block, one)) ||
+      (ipv6 !== undefined && other !== undefined && isPartOfIpv6(ipv6, other));
+    if (!isPart && (block ?? ipv6) !== undefined) {
       diagnostics.error(
         'policy-except',
         at,
-        `except ${one} is not inside of cidr ${block}`,
+        `except ${one ?? part} is not inside of cidr ${block ?? text}`,
         'leave out a smaller part of the block: all of it is no part',
       );
     }
@@ -63,8 +76,4 @@ export function readBlock(
 
 function isInside(block: Cidr, part: Cidr): boolean {
   return containsCidr(block, part) && prefixLength(part) > prefixLength(block);
-}
-
-function isIpv6(text: string): boolean {
-  return /^[0-9a-f:]*:[0-9a-f:.]*\/\d{1,3}$/i.test(text);
 }

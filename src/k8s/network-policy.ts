@@ -5,8 +5,10 @@
  * What is missing and what is empty are not the same: `ingress: []` lets nobody in, a rule without `from` everybody; a
  * `podSelector: {}` means all pods, and one that is not there says nothing.
  *
- * @fidelity same - what the API server refuses is refused, what it fills in is filled in; simplified - SCTP and IPv6 are
- *   read, and match nothing: a lab has neither
+ * A key that is not known is refused: with `from` where `to` belongs a rule would say nothing, and mean everybody.
+ *
+ * @fidelity same - what the API server refuses is refused, as kubectl has it do for keys that it does not know; what it
+ *   fills in is filled in; simplified - SCTP and IPv6 are read, and match nothing: a lab has neither
  * @see https://kubernetes.io/docs/concepts/services-networking/network-policies/
  * @see kubernetes v1.31 pkg/apis/networking/validation/validation.go ValidateNetworkPolicySpec, v1/defaults.go
  */
@@ -57,14 +59,16 @@ export type PolicyPeer =
     }
   | { readonly kind: 'block'; readonly cidr: Cidr; readonly except: readonly Cidr[] };
 
+const strictSelectorSchema = z.strictObject(labelSelectorSchema.shape);
+
 const peersSchema = z
   .array(
     z
-      .looseObject({
-        podSelector: labelSelectorSchema.nullish(),
-        namespaceSelector: labelSelectorSchema.nullish(),
+      .strictObject({
+        podSelector: strictSelectorSchema.nullish(),
+        namespaceSelector: strictSelectorSchema.nullish(),
         ipBlock: z
-          .looseObject({ cidr: z.string().nullish(), except: z.array(z.string()).nullish() })
+          .strictObject({ cidr: z.string().nullish(), except: z.array(z.string()).nullish() })
           .nullish(),
       })
       .nullable(),
@@ -77,7 +81,7 @@ function rulesSchema<Key extends string>(
 ): z.ZodType<
   readonly ({ [K in Key]?: z.output<typeof peersSchema> } & WrittenPorts)[] | undefined
 > {
-  const rule = z.looseObject({ [key]: peersSchema, ports: portsSchema });
+  const rule = z.strictObject({ [key]: peersSchema, ports: portsSchema });
   const rules = z.array(rule.nullable()).nullish();
   type Rule = { [K in Key]?: z.output<typeof peersSchema> } & WrittenPorts;
   return rules.transform((list) => list?.map((one) => (one ?? {}) as Rule));
@@ -90,8 +94,8 @@ interface WrittenPorts {
 const POLICY_TYPES = ['Ingress', 'Egress'] as const;
 
 const policySchema = z.looseObject({
-  spec: z.looseObject({
-    podSelector: labelSelectorSchema.nullish(),
+  spec: z.strictObject({
+    podSelector: strictSelectorSchema.nullish(),
     policyTypes: z.array(z.enum(POLICY_TYPES)).max(2).nullish(),
     ingress: rulesSchema('from'),
     egress: rulesSchema('to'),

@@ -53,6 +53,40 @@ export const textMapSchema = z
   .nullish()
   .transform((map): Readonly<Record<string, string>> => map ?? {});
 
+/** @see k8s.io/apimachinery pkg/util/validation IsQualifiedName, IsValidLabelValue */
+const LABEL_NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+
+const LABEL_PARTS =
+  'letters, digits, "-", "_" and ".", at most 63, and a letter or digit at both ends';
+
+/** What a label is called: `app`, `kubernetes.io/metadata.name`. */
+export const labelKeySchema = z.string().refine(isLabelKey, {
+  error: ({ input }) => `"${String(input)}" is not a label's name`,
+  params: {
+    code: 'not-a-label',
+    hint: `${LABEL_PARTS}; before it, if anything, a DNS name and "/"`,
+  },
+});
+
+export const labelValueSchema = z.string().refine((text) => text === '' || LABEL_NAME.test(text), {
+  error: ({ input }) => `"${String(input)}" is not a label's value`,
+  params: { code: 'not-a-label', hint: `${LABEL_PARTS}, or nothing` },
+});
+
+export const labelsSchema = z
+  .record(labelKeySchema, textSchema.pipe(labelValueSchema))
+  .nullish()
+  .transform((map): Readonly<Record<string, string>> => map ?? {});
+
+function isLabelKey(text: string): boolean {
+  const [name = '', prefix, ...rest] = text.split('/').reverse();
+  return (
+    LABEL_NAME.test(name) &&
+    rest.length === 0 &&
+    (prefix === undefined || isDnsName(prefix, 'subdomain'))
+  );
+}
+
 const headerSchema = z.looseObject({
   apiVersion: z.string().nullish(),
   kind: z.string().nullish(),

@@ -21,7 +21,13 @@ import type { Behaviour } from '../kernel/server.ts';
 import { ipv4Schema, portSchema } from '../source/scalar.ts';
 import type { Path } from '../source/yaml.ts';
 import { readConduct } from './annotation.ts';
-import { checkDnsName, type KubernetesObject, readSpec, textMapSchema } from './object.ts';
+import {
+  checkDnsName,
+  type KubernetesObject,
+  labelsSchema,
+  readSpec,
+  textMapSchema,
+} from './object.ts';
 import { compareNaturally } from './order.ts';
 import type { Labels } from './selector.ts';
 
@@ -106,10 +112,10 @@ const portsSchema = z.array(
 
 /** A Pod has the shape of the template in a workload. */
 export const podTemplateSchema = z.looseObject({
-  metadata: z.looseObject({ labels: textMapSchema, annotations: textMapSchema }).nullish(),
+  metadata: z.looseObject({ labels: labelsSchema, annotations: textMapSchema }).nullish(),
   spec: z.looseObject({
     nodeName: z.string().nullish(),
-    nodeSelector: textMapSchema,
+    nodeSelector: labelsSchema,
     hostNetwork: z.boolean().nullish(),
     hostname: z.string().nullish(),
     subdomain: z.string().nullish(),

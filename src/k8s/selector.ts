@@ -11,18 +11,18 @@ import * as z from 'zod';
 
 import type { Diagnostics } from '../base/diagnostic.ts';
 import type { Where } from '../source/yaml.ts';
-import { textMapSchema } from './object.ts';
+import { labelKeySchema, labelsSchema, labelValueSchema } from './object.ts';
 
 export type Labels = Readonly<Record<string, string>>;
 
 export const labelSelectorSchema = z.looseObject({
-  matchLabels: textMapSchema,
+  matchLabels: labelsSchema,
   matchExpressions: z
     .array(
       z.looseObject({
-        key: z.string(),
+        key: labelKeySchema,
         operator: z.enum(['In', 'NotIn', 'Exists', 'DoesNotExist']),
-        values: z.array(z.string()).nullish(),
+        values: z.array(labelValueSchema).nullish(),
       }),
     )
     .nullish(),
@@ -34,14 +34,19 @@ export function isEmptySelector({ matchLabels, matchExpressions }: LabelSelector
   return Object.keys(matchLabels).length === 0 && (matchExpressions ?? []).length === 0;
 }
 
+/** Also `constructor` is a label's name. */
+function valueOf(labels: Labels, key: string): string | undefined {
+  return Object.hasOwn(labels, key) ? labels[key] : undefined;
+}
+
 export function matchesLabels(wanted: Labels, labels: Labels): boolean {
-  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
+  return Object.entries(wanted).every(([key, value]) => valueOf(labels, key) === value);
 }
 
 export function matchesSelector(selector: LabelSelector, labels: Labels): boolean {
   if (!matchesLabels(selector.matchLabels, labels)) return false;
   return (selector.matchExpressions ?? []).every(({ key, operator, values }) => {
-    const value = labels[key];
+    const value = valueOf(labels, key);
     switch (operator) {
       case 'In':
         return value !== undefined && (values ?? []).includes(value);

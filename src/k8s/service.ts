@@ -20,6 +20,7 @@ import {
   type Annotated,
   checkDnsName,
   type KubernetesObject,
+  labelsSchema,
   readSpec,
   textMapSchema,
 } from './object.ts';
@@ -76,7 +77,7 @@ const serviceSchema = z.looseObject({
   spec: z.looseObject({
     type: z.enum(SERVICE_TYPES).nullish(),
     clusterIP: z.string().nullish(),
-    selector: textMapSchema,
+    selector: labelsSchema,
     ports: z
       .array(
         z.looseObject({

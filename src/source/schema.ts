@@ -18,7 +18,14 @@ export function readWith<Schema extends z.ZodType>(
 ): z.output<Schema> | undefined {
   const result = schema.safeParse(valueAt(tree.value, prefix));
   if (result.success) return result.data;
-  for (const issue of result.error.issues) report(schema, tree, prefix, issue, diagnostics);
+  const { issues } = result.error;
+  for (const issue of issues) {
+    // zod asks a text for its length too where there should be a list.
+    const isSaid = issues.some(
+      (one) => one.code === 'invalid_type' && one !== issue && isSamePath(one.path, issue.path),
+    );
+    if (!isSaid || issue.code !== 'too_big') report(schema, tree, prefix, issue, diagnostics);
+  }
   return undefined;
 }
 
@@ -55,6 +62,10 @@ export function parsed<T>(
 }
 
 type Issue = z.core.$ZodIssue;
+
+function isSamePath(one: readonly PropertyKey[], other: readonly PropertyKey[]): boolean {
+  return one.length === other.length && one.every((key, index) => key === other[index]);
+}
 
 function report(
   schema: z.ZodType,
@@ -158,6 +169,13 @@ function report(
       return;
     }
     case 'invalid_key':
+      // Where the key's schema has words of its own, at the key.
+      for (const one of issue.issues) {
+        const { code, hint } = 'params' in one && isRecord(one.params) ? one.params : {};
+        if (typeof code !== 'string') continue;
+        diagnostics.error(code, tree.keyAt(path), one.message, String(hint));
+        return;
+      }
       diagnostics.error(
         'not-a-name',
         tree.keyAt(path),
