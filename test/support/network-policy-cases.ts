@@ -133,6 +133,10 @@ function outOfXA(
   };
 }
 
+/** Ninety values, each as long as a label's may be. */
+const LONG_LIST = Array.from({ length: 90 }, (_, index) => `v${index + 10}`.padEnd(63, '-x')).join(', ');
+const LONG_NAME = `long${'-name'.repeat(49)}`;
+
 export const POLICY_CASES: readonly PolicyCase[] = [
   { title: 'no policy: all is open', policies: {}, isAllowed: () => true },
   {
@@ -322,7 +326,8 @@ export const POLICY_CASES: readonly PolicyCase[] = [
     isAllowed: (from) => !isXA(from),
   },
   {
-    title: 'an empty list of egress rules is no reason for the type Egress, nor is an empty list of types',
+    title:
+      'an empty list of egress rules is no reason for the type Egress, nor is an empty list of types',
     policies: { 'x/odd': `${A}, policyTypes: [], egress: []` },
     isAllowed: (_, to) => !isXA(to),
   },
@@ -679,8 +684,10 @@ export const POLICY_CASES: readonly PolicyCase[] = [
     '{ to: [{ namespaceSelector: { matchLabels: { ns: y } }, podSelector: {} }, { podSelector: { matchLabels: { pod: b } } }] }',
     (to) => isIn(to, 'y') || (isIn(to, 'x') && to.pod === 'b'),
   ),
-  outOfXA('to an address', `{ to: [{ ipBlock: { cidr: ${addressOf(1, 1)}/32 } }] }`, (to) =>
-    to.address === addressOf(1, 1),
+  outOfXA(
+    'to an address',
+    `{ to: [{ ipBlock: { cidr: ${addressOf(1, 1)}/32 } }] }`,
+    (to) => to.address === addressOf(1, 1),
   ),
   outOfXA(
     'to a block and everywhere, each at a port',
@@ -724,6 +731,21 @@ export const POLICY_CASES: readonly PolicyCase[] = [
   outOfXA('to a range', '{ ports: [{ port: 80, endPort: 81, protocol: UDP }] }', (_, what) =>
     udp(what, 80, 81),
   ),
+  {
+    title: 'a name and a selector that are longer than what the kernel remembers of them',
+    policies: {
+      [`x/${LONG_NAME}`]: `${A}, policyTypes: [Ingress, Egress], ingress: [{ from: [{ namespaceSelector: { matchExpressions: [{ key: ns, operator: NotIn, values: [${LONG_LIST}, x] }] } }], ports: [{ port: web }, { port: 81 }] }], egress: [{ to: [{ podSelector: { matchExpressions: [{ key: pod, operator: In, values: [${LONG_LIST}, b] }] } }] }]`,
+      [`x/${LONG_NAME}-2`]: `podSelector: { matchLabels: { pod: b } }, ingress: [{ ports: [{ port: 80 }] }]`,
+    },
+    isAllowed: (from, to, what) => {
+      const [isToB, isToA] = [isIn(to, 'x') && to.pod === 'b', isXA(to)];
+      return (
+        (!isToA || (!isIn(from, 'x') && tcp(what, 80, 81))) &&
+        (!isXA(from) || isToB) &&
+        (!isToB || tcp(what, 80))
+      );
+    },
+  },
   {
     title: 'a chain of three, and nothing else',
     policies: {
@@ -769,8 +791,10 @@ export const PORT_PAIR_CASES: readonly PolicyCase[] = PORTS.flatMap(([one, isOne
         policies: { 'z/in': `${EVERY}, ingress: [{ ${ports} }]` },
         isAllowed: (_, to, what) => !isIn(to, 'z') || isEither(to, what),
       },
-      outOfXA(`to pods b and c: ${ports}`, `{ ${TO_B_AND_C}, ${ports} }`, (to, what) =>
-        to.pod !== 'a' && isEither(to, what),
+      outOfXA(
+        `to pods b and c: ${ports}`,
+        `{ ${TO_B_AND_C}, ${ports} }`,
+        (to, what) => to.pod !== 'a' && isEither(to, what),
       ),
     ] satisfies PolicyCase[];
   }),
