@@ -5,7 +5,7 @@
  */
 
 import type { Diagnostics } from '../base/diagnostic.ts';
-import { type Cidr, containsCidr, parseCidr, prefixLength } from '../base/ip.ts';
+import { type Cidr, containsCidr, parseCidr, parseIpv4, prefixLength } from '../base/ip.ts';
 import type { Where } from '../source/yaml.ts';
 
 export interface IpBlock {
@@ -31,6 +31,12 @@ export function readBlock(
       where.at('cidr'),
       `ipBlock ${cidr ?? ''} matches nothing: a lab's addresses are IPv4`,
     );
+    for (const [index, text] of (except ?? []).entries()) {
+      if (isIpv6(text)) continue;
+      const what = `except: "${text}" is not a CIDR block of IPv6, as ${cidr ?? ''} is`;
+      const hint = 'write it like 2001:db8:0:1::/64';
+      diagnostics.error('not-a-cidr', where.at('except', index), what, hint);
+    }
     return undefined;
   }
   const block = parseCidr(cidr ?? '');
@@ -65,6 +71,23 @@ function isInside(block: Cidr, part: Cidr): boolean {
   return containsCidr(block, part) && prefixLength(part) > prefixLength(block);
 }
 
+/** Eight groups, of which `::` stands for those that are missing. @see RFC 4291 2.2 */
 function isIpv6(text: string): boolean {
-  return /^[0-9a-f:]*:[0-9a-f:.]*\/\d{1,3}$/i.test(text);
+  const [, address = '', length] = /^([0-9a-f:]*:[0-9a-f:]*)\/(\d{1,3})$/i.exec(mapped(text)) ?? [];
+  const [before = '', after, ...more] = address.split('::');
+  const groups = [before, after ?? ''].flatMap((part) => (part === '' ? [] : part.split(':')));
+  return (
+    length !== undefined &&
+    Number(length) <= 128 &&
+    more.length === 0 &&
+    groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) &&
+    (after === undefined ? groups.length === 8 : groups.length < 8)
+  );
+}
+
+/** An address of IPv4 at the end stands for two groups: `::ffff:10.0.3.50`. */
+function mapped(text: string): string {
+  return text.replace(/(?<=:)[\d.]+(?=\/)/, (last) =>
+    parseIpv4(last) === undefined ? last : '0:0',
+  );
 }

@@ -51,20 +51,20 @@ function readPort(
   where: Where,
   diagnostics: Diagnostics,
 ): PolicyPort | undefined {
-  if (protocol === 'SCTP') {
-    diagnostics.warning(
-      'policy-sctp',
-      where.at('protocol'),
-      'a port of SCTP lets nothing pass: a lab speaks TCP and UDP',
-    );
-    return undefined;
-  }
   const port = written ?? undefined;
   const last = endPort ?? undefined;
   const mistake = mistakeOf(port, last);
   if (mistake !== undefined) {
     const [key, what, hint] = mistake;
     diagnostics.error('policy-port', where.at(key), what, hint);
+    return undefined;
+  }
+  if (protocol === 'SCTP') {
+    diagnostics.warning(
+      'policy-sctp',
+      where.at('protocol'),
+      'a port of SCTP lets nothing pass: a lab speaks TCP and UDP',
+    );
     return undefined;
   }
   const of = { protocol: protocol === 'UDP' ? 'udp' : 'tcp' } as const;

@@ -18,7 +18,12 @@ export function readWith<Schema extends z.ZodType>(
 ): z.output<Schema> | undefined {
   const result = schema.safeParse(valueAt(tree.value, prefix));
   if (result.success) return result.data;
-  for (const issue of result.error.issues) report(schema, tree, prefix, issue, diagnostics);
+  const { issues } = result.error;
+  for (const issue of issues) {
+    // A text has a length, too: that it is no list is enough.
+    if (isAboutSize(issue) && issues.some((one) => isOtherType(one, issue))) continue;
+    report(schema, tree, prefix, issue, diagnostics);
+  }
   return undefined;
 }
 
@@ -55,6 +60,14 @@ export function parsed<T>(
 }
 
 type Issue = z.core.$ZodIssue;
+
+function isAboutSize({ code }: Issue): boolean {
+  return code === 'too_big' || code === 'too_small';
+}
+
+function isOtherType(one: Issue, issue: Issue): boolean {
+  return one.code === 'invalid_type' && one.path.join('.') === issue.path.join('.');
+}
 
 function report(
   schema: z.ZodType,
@@ -194,6 +207,9 @@ function article(expected: string): string {
 function typeHint(value: unknown, expected: string): string | undefined {
   if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
     return `write it in quotes: "${String(value)}"`;
+  }
+  if (expected === 'number' && typeof value === 'string' && /^\d+$/.test(value)) {
+    return `write it without quotes: ${value}`;
   }
   if (expected === 'boolean' && typeof value === 'string')
     return 'write true or false, without quotes';
