@@ -134,7 +134,9 @@ function outOfXA(
 }
 
 /** Ninety values, each as long as a label's may be. */
-const LONG_LIST = Array.from({ length: 90 }, (_, index) => `v${index + 10}`.padEnd(63, '-x')).join(', ');
+const LONG_LIST = Array.from({ length: 90 }, (_, index) => `v${index + 10}`.padEnd(63, '-x')).join(
+  ', ',
+);
 const LONG_NAME = `long${'-name'.repeat(49)}`;
 
 export const POLICY_CASES: readonly PolicyCase[] = [
