@@ -70,7 +70,7 @@ async function many(): Promise<void> {
 async function nine(): Promise<void> {
   const parts: Record<string, number[]> = { load: [], diff: [], apply: [], 'all of it': [] };
   const make = (index: number): Lab => {
-    const set = policyManifests(POLICY_CASES[index]?.policies ?? {});
+    const set = policyManifests(POLICY_CASES[index]?.policies ?? {}, POLICY_CASES[index]?.labels);
     return loadText(textOf(NINE, POLICY_LAB, set));
   };
   let before = make(-1);

@@ -6,7 +6,7 @@
  * documents that it canonicalises (100.68.0.18/18 becomes 100.68.0.0/18).
  */
 
-import { IPv4, IPv4CidrRange, IPv6CidrRange } from 'ip-num';
+import { IPv4, IPv4CidrRange } from 'ip-num';
 
 export type Ipv4 = string & { readonly __brand: 'Ipv4' };
 export type Cidr = string & { readonly __brand: 'Cidr' };
@@ -47,32 +47,6 @@ export function parseCidr(text: string): Cidr | undefined {
   const size = 2 ** (32 - Number(length));
   const base = Math.floor(toNumber(parsed) / size) * size;
   return `${fromNumber(base)}/${Number(length)}` as Cidr;
-}
-
-/** A block of IPv6, which a manifest may name and nobody in a lab has an address of. */
-export type Ipv6Block = IPv6CidrRange;
-
-export function parseIpv6Block(text: string): Ipv6Block | undefined {
-  // ip-num knows no dotted end.
-  const plain = text.replace(/(?<=:)[\d.]+(?=\/)/, (end) => hexadecimal(end) ?? end);
-  try {
-    return IPv6CidrRange.fromCidr(plain);
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether a block is a smaller part of another one. */
-export function isPartOfIpv6(outer: Ipv6Block, inner: Ipv6Block): boolean {
-  return outer.contains(inner) && !outer.isEquals(inner);
-}
-
-/** `1.2.3.4` as the last two groups of an address of IPv6. */
-function hexadecimal(dotted: string): string | undefined {
-  const address = parseIpv4(dotted);
-  if (address === undefined) return undefined;
-  const value = toNumber(address);
-  return [Math.floor(value / 65_536), value % 65_536].map((half) => half.toString(16)).join(':');
 }
 
 /** An address that is known to be one (a constant in our own code). */

@@ -9,7 +9,9 @@
 #   name DNS NETNS ADDRESS NAME                          what of it leads to the load balancer's node there
 #
 # Slots are dealt to the healthy targets in turn; where none is healthy, to all of them. A connection to a target that has
-# become unhealthy is forgotten, and the next packet of it is answered with RST. A node that has a group without a healthy
+# become unhealthy is forgotten, and the next packet of it is answered with RST. When the targets change, connections that
+# nobody has answered yet are forgotten, too: their SYN comes again and is dealt anew, where the kernel would send it, and for
+# two minutes whatever else comes from the same port, to whom it chose first. A node that has a group without a healthy
 # target is left out of the answers of name servers, unless that is so in all zones of its load balancer.
 
 my $STATS = '/run/hoplab/nlb.sock';
@@ -22,6 +24,7 @@ read_config();
 # Whoever started us may send packets when we are in the background: the maps are full by then.
 keep(ask() // {});
 my $supervisor = go_to_background_watched();
+forget_unanswered();
 
 my $written = now();
 while (getppid() == $supervisor) {
@@ -32,6 +35,13 @@ while (getppid() == $supervisor) {
     my $again = now() - $written >= $REWRITE;
     $written = now() if $again;
     keep($down, $again);
+}
+
+sub forget_unanswered {
+    my %seen;
+    for my $netns (grep { !$seen{$_}++ } map { $_->{netns} } grep { $_->{map} ne '-' } @groups) {
+        run_in($netns, '', 'conntrack', '-D', '-p', 'tcp', '--state', 'SYN_SENT');
+    }
 }
 
 sub read_config {

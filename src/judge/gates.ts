@@ -50,7 +50,7 @@ function passGroups(
   const groups = eni.securityGroups;
   if (groups === undefined) return undefined;
   const names = groups.map((name) => `sg/${name}`).join(', ');
-  if (packet.isError || traveller.isKnownTo(eni.id)) {
+  if ((packet.isError && !traveller.isOfUnseen) || traveller.isKnownTo(eni.id)) {
     traveller.note(`${names} (${direction}) of ${card(eni)}: belongs to a connection it knows`);
     return undefined;
   }

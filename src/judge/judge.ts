@@ -185,8 +185,12 @@ function judgeOnce(cloud: Cloud, question: Question, picks: Picks): Judgement {
     const { place, code, because, by, source: at } = end;
     const { error, told } = tell(cloud, request, place, ICMP.portUnreachable);
     const refusal = isAtHome(sender, request) ? 'unreachable' : 'refused';
-    return judgement(told.at === 'arrived' ? refusal : 'timeout', code, request, {
-      because: isAtHome(sender, request) ? `${because} its own program (EPERM)` : because,
+    const isTold = told.at === 'arrived';
+    const unheard = told.at === 'lost' ? `, and that is lost: ${told.because}` : '';
+    return judgement(isTold ? refusal : 'timeout', code, request, {
+      because: isAtHome(sender, request)
+        ? `${because} its own program (EPERM)`
+        : `${because}${unheard}`,
       at,
       by,
       reply: error,

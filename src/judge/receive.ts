@@ -63,6 +63,15 @@ function onNode(traveller: Traveller, place: Place, node: Node, eni: NetworkInte
       { by: place.reference },
     );
   }
+  // Only what a node says to its own pod behind an ENI of its own comes back to it.
+  if (traveller.isOfRefusalBy(place.reference)) {
+    return lost(
+      'CONNTRACK_INVALID',
+      `${place.reference} keeps no connection that it refused, and kube-proxy drops what belongs to none`,
+      undefined,
+      { by: place.reference },
+    );
+  }
   const pod = podAt(node, destination);
   if (pod !== undefined && !isStrict(pod)) return toPod(traveller, pod, node, 'vpc');
   // The check of a node's ENI is always on: what is for somebody else now was a Service's, or the answer to it.

@@ -38,6 +38,7 @@ export function passService(traveller: Traveller, node: Node, origin: Origin): S
   const usable = lastResort(port.endpoints);
   const said = (what: string): string => `${service.reference} port ${port.port} ${what}`;
   if (usable.length === 0) {
+    traveller.refusedBy = where;
     return {
       at: 'rejected',
       place: nodePlace(node),

@@ -197,6 +197,8 @@ export class Traveller {
   isWell: (from: string, target: NlbTarget, check: NlbHealthCheck) => boolean = () => true;
   /** The node that will put its own address in the place of the source when it sends the packet on. */
   masqueradedBy: string | undefined;
+  /** The node that refused it, and so keeps nothing of the connection. */
+  refusedBy: string | undefined;
   readonly #request: Traveller | undefined;
   readonly #picks: Picks;
   readonly #redirections: Redirection[] = [];
@@ -217,6 +219,17 @@ export class Traveller {
 
   get isReply(): boolean {
     return this.#request !== undefined;
+  }
+
+  /** An error of which nobody but its maker can know what it speaks of: its maker is the first that saw that. */
+  get isOfUnseen(): boolean {
+    const request = this.#request;
+    return this.packet.isError && request?.refusedBy !== undefined && request.#tracked.length === 0;
+  }
+
+  /** An error that speaks of what this node refused itself. */
+  isOfRefusalBy(by: string): boolean {
+    return this.packet.isError && this.#request?.refusedBy === by;
   }
 
   pass(reference: string): void {

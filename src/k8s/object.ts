@@ -53,39 +53,43 @@ export const textMapSchema = z
   .nullish()
   .transform((map): Readonly<Record<string, string>> => map ?? {});
 
-/** @see k8s.io/apimachinery pkg/util/validation IsQualifiedName, IsValidLabelValue */
-const LABEL_NAME = /^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/;
+/** A part of a label. @see k8s.io/apimachinery pkg/util/validation IsQualifiedName, IsValidLabelValue */
+const LABEL_TEXT = /^([A-Za-z0-9][-A-Za-z0-9_.]{0,61})?[A-Za-z0-9]$/;
 
-const LABEL_PARTS =
+export const LABEL_CHARACTERS =
   'letters, digits, "-", "_" and ".", at most 63, and a letter or digit at both ends';
 
-/** What a label is called: `app`, `kubernetes.io/metadata.name`. */
-export const labelKeySchema = z.string().refine(isLabelKey, {
-  error: ({ input }) => `"${String(input)}" is not a label's name`,
+/** `app`, `kubernetes.io/metadata.name`. */
+export function isLabelKey(text: string): boolean {
+  const [name = '', prefix, ...rest] = text.split('/').reverse();
+  const hasPrefix = prefix === undefined || isDnsName(prefix, 'subdomain');
+  return LABEL_TEXT.test(name) && hasPrefix && rest.length === 0;
+}
+
+export function isLabelValue(text: string): boolean {
+  return text === '' || LABEL_TEXT.test(text);
+}
+
+const labelKeySchema = z.string().refine(isLabelKey, {
+  error: ({ input }) => `"${String(input)}" is not the key of a label`,
   params: {
     code: 'not-a-label',
-    hint: `${LABEL_PARTS}; before it, if anything, a DNS name and "/"`,
+    hint: `${LABEL_CHARACTERS}; a DNS name and "/" may stand before it`,
   },
 });
 
-export const labelValueSchema = z.string().refine((text) => text === '' || LABEL_NAME.test(text), {
-  error: ({ input }) => `"${String(input)}" is not a label's value`,
-  params: { code: 'not-a-label', hint: `${LABEL_PARTS}, or nothing` },
-});
+const labelValueSchema = textSchema.pipe(
+  z.string().refine(isLabelValue, {
+    error: ({ input }) => `"${String(input)}" is not the value of a label`,
+    params: { code: 'not-a-label', hint: LABEL_CHARACTERS },
+  }),
+);
 
+/** What an object is labelled with, or what must be. */
 export const labelsSchema = z
-  .record(labelKeySchema, textSchema.pipe(labelValueSchema))
+  .record(labelKeySchema, labelValueSchema)
   .nullish()
   .transform((map): Readonly<Record<string, string>> => map ?? {});
-
-function isLabelKey(text: string): boolean {
-  const [name = '', prefix, ...rest] = text.split('/').reverse();
-  return (
-    LABEL_NAME.test(name) &&
-    rest.length === 0 &&
-    (prefix === undefined || isDnsName(prefix, 'subdomain'))
-  );
-}
 
 const headerSchema = z.looseObject({
   apiVersion: z.string().nullish(),

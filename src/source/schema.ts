@@ -20,11 +20,9 @@ export function readWith<Schema extends z.ZodType>(
   if (result.success) return result.data;
   const { issues } = result.error;
   for (const issue of issues) {
-    // zod asks a text for its length too where there should be a list.
-    const isSaid = issues.some(
-      (one) => one.code === 'invalid_type' && one !== issue && isSamePath(one.path, issue.path),
-    );
-    if (!isSaid || issue.code !== 'too_big') report(schema, tree, prefix, issue, diagnostics);
+    // A text has a length, too: that it is no list is enough.
+    if (isAboutSize(issue) && issues.some((one) => isOtherType(one, issue))) continue;
+    report(schema, tree, prefix, issue, diagnostics);
   }
   return undefined;
 }
@@ -63,8 +61,12 @@ export function parsed<T>(
 
 type Issue = z.core.$ZodIssue;
 
-function isSamePath(one: readonly PropertyKey[], other: readonly PropertyKey[]): boolean {
-  return one.length === other.length && one.every((key, index) => key === other[index]);
+function isAboutSize({ code }: Issue): boolean {
+  return code === 'too_big' || code === 'too_small';
+}
+
+function isOtherType(one: Issue, issue: Issue): boolean {
+  return one.code === 'invalid_type' && one.path.join('.') === issue.path.join('.');
 }
 
 function report(
@@ -212,6 +214,9 @@ function article(expected: string): string {
 function typeHint(value: unknown, expected: string): string | undefined {
   if (expected === 'string' && (typeof value === 'number' || typeof value === 'boolean')) {
     return `write it in quotes: "${String(value)}"`;
+  }
+  if (expected === 'number' && typeof value === 'string' && /^\d+$/.test(value)) {
+    return `write it without quotes: ${value}`;
   }
   if (expected === 'boolean' && typeof value === 'string')
     return 'write true or false, without quotes';

@@ -7,12 +7,10 @@ import {
   containsCidr,
   fromNumber,
   ipv4,
-  isPartOfIpv6,
   nth,
   overlaps,
   parseCidr,
   parseIpv4,
-  parseIpv6Block,
   size,
   toNumber,
 } from '../../src/base/ip.ts';
@@ -125,38 +123,3 @@ t.test('an address and a length give the block', async (t) => {
     ['10.0.3.0/24', '10.0.3.10/32', '0.0.0.0/0'],
   );
 });
-
-t.test(
-  'a block of IPv6 is told from what is none, and its parts from what lies elsewhere',
-  async (t) => {
-    const blocks = [
-      '::/0',
-      '2001:db8::/32',
-      '2001:db8::1/48',
-      '::ffff:10.0.0.0/112',
-      'fe80::1/128',
-    ];
-    const others = [
-      '::',
-      '::/129',
-      ':::/8',
-      '1::2::3/64',
-      'g::/4',
-      '::ffff:10.0.0.256/112',
-      '::/x',
-    ];
-    t.strictSame(
-      [...blocks, ...others].filter((text) => parseIpv6Block(text) !== undefined),
-      blocks,
-    );
-    const isPart = (outer: string, inner: string): boolean => {
-      const [one, other] = [parseIpv6Block(outer), parseIpv6Block(inner)];
-      return one !== undefined && other !== undefined && isPartOfIpv6(one, other);
-    };
-    t.ok(isPart('2001:db8::/32', '2001:db8:1::/48'));
-    t.ok(isPart('::/0', '2001:db8::/32'));
-    t.notOk(isPart('2001:db8::/32', '2001:db8::1/32'), 'all of it is no part');
-    t.notOk(isPart('2001:db8:1::/48', '2001:db8::/32'));
-    t.notOk(isPart('2001:db8::/32', '2001:db9::/48'));
-  },
-);

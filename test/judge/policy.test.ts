@@ -9,16 +9,17 @@ import {
   POLICY_CASES,
   POLICY_LAB,
   policyManifests,
+  PORT_PAIR_CASES,
   whoIs,
 } from '../support/network-policy-cases.ts';
 
-for (const { title, policies, isAllowed } of POLICY_CASES) {
+for (const { title, policies, labels, isAllowed } of [...POLICY_CASES, ...PORT_PAIR_CASES]) {
   t.test(title, async (t) => {
     const { cloud } = loadText({
       name: 'policies',
       directory: '/',
       lab: { file: 'lab.yaml', text: POLICY_LAB },
-      manifests: [{ file: 'policies.yaml', text: policyManifests(policies) }],
+      manifests: [{ file: 'policies.yaml', text: policyManifests(policies, labels) }],
     });
     const wrong: string[] = [];
     let asked = 0;

@@ -39,6 +39,6 @@ t.test('all conditions must hold, and no condition is everybody', async (t) => {
   t.ok(matchesSelector({ matchLabels: {} }, {}));
   t.ok(matchesSelector({ matchLabels: {}, matchExpressions: [] }, LABELS));
   t.notOk(matchesSelector({ matchLabels: { app: 'web', old: '' } }, LABELS));
-  const isApi = [{ key: 'app', operator: 'In', values: ['api'] }] as const;
-  t.notOk(matchesSelector({ matchLabels: { tier: '' }, matchExpressions: [...isApi] }, LABELS));
+  const isApi: Expression = { key: 'app', operator: 'In', values: ['api'] };
+  t.notOk(matchesSelector({ matchLabels: { tier: '' }, matchExpressions: [isApi] }, LABELS));
 });

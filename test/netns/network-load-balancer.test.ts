@@ -313,6 +313,25 @@ t.test(
   },
 );
 
+t.test('NLB-01 what nobody has answered yet is dealt anew when the targets change', async (t) => {
+  const manifests = PODS + service('direct', 'api', IP);
+  await withLab(t, { lab: LAB, manifests }, async (lab) => {
+    const { public: address } = nodeOf(lab, 'nlb/direct/az-1');
+    const ask = async (): Promise<string> =>
+      (await lab.curl({ it: ['internet/user', address] }, '--local-port 1234')).it;
+    await lab.out('pod/api', 'iptables -I INPUT -p tcp --dport 8080 --syn -j DROP');
+    t.equal(await ask(), 'exit 28');
+    const entries = async (): Promise<string> =>
+      lab.out('nlb/direct/az-1', 'conntrack -L -p tcp --state SYN_SENT 2>/dev/null; true');
+    t.match(await entries(), /sport=1234 .*src=10\.0\.3\.60 /);
+    await lab.change(edit(LAB, 'node-1, address: 10.0.3.60', 'node-1, address: 10.0.3.61'));
+    await lab.out('pod/api', 'iptables -F INPUT');
+    const left = await lab.poll(entries, (text) => !text.includes('sport=1234 '));
+    t.notMatch(left, 'sport=1234 ', 'no later packet from there goes to who is gone');
+    t.match(await ask(), /^client /, 'from the same port');
+  });
+});
+
 t.test('NLB-08 externalTrafficPolicy Local: the load balancer follows the pod', async (t) => {
   const manifests =
     PODS +

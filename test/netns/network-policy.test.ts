@@ -2,7 +2,7 @@
  * NetworkPolicies on the real kernel: nine pods in three namespaces, from one set of policies to the next, and everybody
  * asks everybody. What each case means stands in test/support/network-policy-cases.ts, by hand.
  *
- * Packets walk through one case in four, and other ones with another seed; the model is held against all of them in
+ * Packets walk through one case in nine, and other ones with another seed; the model is held against all of them in
  * test/judge/policy.test.ts. All on packets:
  *
  *     HOPLAB_POLICY_EVERY=1 sh scripts/test.sh test/netns/network-policy.test.ts
@@ -22,7 +22,7 @@ import { renderDrift } from '../../src/report/drift.ts';
 import { differences } from '../support/matrix.ts';
 import { withLab } from '../support/with-lab.ts';
 
-const EVERY = Number(process.env['HOPLAB_POLICY_EVERY'] ?? 4);
+const EVERY = Number(process.env['HOPLAB_POLICY_EVERY'] ?? 9);
 const SEED = Number(process.env['HOPLAB_SEED'] ?? 1);
 const CASES = [...POLICY_CASES.entries()].filter(([index]) => index % EVERY === SEED % EVERY);
 
@@ -38,8 +38,8 @@ t.test(
   async (t) => {
     await withLab(t, { lab: POLICY_LAB, manifests: policyManifests({}) }, async (lab) => {
       let requests = 0;
-      for (const [index, { title, policies, isAllowed }] of CASES) {
-        await lab.change(POLICY_LAB, policyManifests(policies));
+      for (const [index, { title, policies, labels, isAllowed }] of CASES) {
+        await lab.change(POLICY_LAB, policyManifests(policies, labels));
         // A node asks its own pods and others' in the first cases; that is the same whatever the policies are about.
         const questions = matrixQuestions(lab.lab.cloud).filter(
           ({ from, to, port }) =>

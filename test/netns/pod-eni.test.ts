@@ -195,38 +195,54 @@ spec:
 ---
 `;
     });
+    const empty = `apiVersion: v1
+kind: Service
+metadata: { name: empty }
+spec: { clusterIP: 172.20.0.60, selector: { name: nobody }, ports: [{ port: 80 }] }
+---
+`;
     const everybody = '{ ingress: [{ from: 0.0.0.0/0 }] }';
     const open = `clients: ${everybody}\n      eks-cluster-sg: ${everybody}`;
     const strict = edit(LAB, 'clients: {}', open);
     const standard = edit(STANDARD, 'clients: {}', open);
-    await withLab(t, { lab: strict, manifests: `${manifests.join('')}${POLICY}` }, async (lab) => {
-      const ask = {
-        'a branch, another one of its node': ['pod/client', '172.20.0.51'],
-        'a branch, itself': ['pod/client', '172.20.0.50'],
-        'a branch, an ordinary neighbour': ['pod/client', '172.20.0.52'],
-        'an ordinary neighbour, the branch': ['pod/third', '172.20.0.50'],
-        'its node, the branch': ['node/node-1', '172.20.0.50'],
-        'another node, a node port': ['node/node-2', '10.0.1.10:30080'],
-        'a branch, a node port': ['pod/client', '10.0.1.10:30083'],
-        'an ordinary neighbour, a node port': ['pod/third', '10.0.1.10:30083'],
-      } as const;
-      const seen = {
-        'a branch, another one of its node': 'client 10.0.1.50',
-        'a branch, itself': 'client 10.0.1.10',
-        'a branch, an ordinary neighbour': 'client 10.0.1.50',
-        'an ordinary neighbour, the branch': 'client 10.0.1.52',
-        'its node, the branch': 'client 10.0.1.10',
-        'another node, a node port': 'client 10.0.1.10',
-        // It would leave by the branch with the node's address, which the branch's source check does not let pass.
-        'a branch, a node port': 'exit 28',
-        'an ordinary neighbour, a node port': 'client 10.0.1.10',
-      };
-      t.strictSame(await lab.curl(ask), seen);
-      t.strictSame(await agrees(lab), []);
-      await lab.change(standard);
-      t.strictSame(await lab.curl(ask), seen, 'mode standard');
-      t.strictSame(await agrees(lab), []);
-    });
+    await withLab(
+      t,
+      { lab: strict, manifests: `${manifests.join('')}${empty}${POLICY}` },
+      async (lab) => {
+        const ask = {
+          'a branch, another one of its node': ['pod/client', '172.20.0.51'],
+          'a branch, itself': ['pod/client', '172.20.0.50'],
+          'a branch, an ordinary neighbour': ['pod/client', '172.20.0.52'],
+          'an ordinary neighbour, the branch': ['pod/third', '172.20.0.50'],
+          'its node, the branch': ['node/node-1', '172.20.0.50'],
+          'another node, a node port': ['node/node-2', '10.0.1.10:30080'],
+          'a branch, a node port': ['pod/client', '10.0.1.10:30083'],
+          'an ordinary neighbour, a node port': ['pod/third', '10.0.1.10:30083'],
+          'an ordinary neighbour, a Service without endpoints': ['pod/third', '172.20.0.60'],
+          'a branch, a Service without endpoints': ['pod/client', '172.20.0.60'],
+        } as const;
+        const seen = {
+          'a branch, another one of its node': 'client 10.0.1.50',
+          'a branch, itself': 'client 10.0.1.10',
+          'a branch, an ordinary neighbour': 'client 10.0.1.50',
+          'an ordinary neighbour, the branch': 'client 10.0.1.52',
+          'its node, the branch': 'client 10.0.1.10',
+          'another node, a node port': 'client 10.0.1.10',
+          // It would leave by the branch with the node's address, which the branch's source check does not let pass.
+          'a branch, a node port': 'exit 28',
+          'an ordinary neighbour, a node port': 'client 10.0.1.10',
+          'an ordinary neighbour, a Service without endpoints': 'exit 7',
+          // The node's word comes back to it by the branch, and belongs to no connection: it kept none of what it refused.
+          'a branch, a Service without endpoints': 'exit 28',
+        };
+        t.strictSame(await lab.curl(ask), seen);
+        t.strictSame(await agrees(lab), []);
+        await lab.change(standard);
+        const refused = { 'a branch, a Service without endpoints': 'exit 7' };
+        t.strictSame(await lab.curl(ask), { ...seen, ...refused }, 'mode standard');
+        t.strictSame(await agrees(lab), []);
+      },
+    );
   },
 );
 

@@ -12,6 +12,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import t, { type Test } from 'tap';
 
+import type { Cloud } from '../../src/cloud.ts';
 import { runMatrix } from '../../src/probe/matrix.ts';
 import { matrixQuestions } from '../../src/probe/questions.ts';
 import { renderDrift } from '../../src/report/drift.ts';
@@ -45,6 +46,7 @@ t.test('random labs stand as planned, and all is as predicted', async (t) => {
       interruptAfterTimeLimit: SECONDS * 1000,
     });
     t.comment(`${numRuns} labs, ${hunt.requests} requests, ${hunt.late} of them answered late`);
+    t.comment(`of the labs there were ${hunt.tellKinds()}`);
     if (!failed) {
       t.pass(`${numRuns} labs`);
       return;
@@ -54,11 +56,29 @@ t.test('random labs stand as planned, and all is as predicted', async (t) => {
   });
 });
 
+/** What makes a lab worth counting. */
+const KINDS: Readonly<Record<string, (cloud: Cloud) => boolean>> = {
+  'strict branch ENIs': ({ pods }) => pods.some(({ branch }) => branch?.mode === 'strict'),
+  'standard branch ENIs': ({ pods }) => pods.some(({ branch }) => branch?.mode === 'standard'),
+  'branch ENIs, NetworkPolicies and Services': ({ pods, cluster }) =>
+    pods.some(({ branch }) => branch !== undefined) &&
+    declaredServices(cluster) > 0 &&
+    (cluster?.networkPolicies.length ?? 0) > 0,
+  NetworkPolicies: ({ cluster }) => (cluster?.networkPolicies.length ?? 0) > 0,
+  Services: ({ cluster }) => declaredServices(cluster) > 0,
+};
+
+/** Every cluster has one, for its API server. */
+function declaredServices(cluster: Cloud['cluster']): number {
+  return (cluster?.services ?? []).filter(({ name }) => name !== 'kubernetes').length;
+}
+
 class Hunt {
   readonly #t: Test;
   readonly #lab: TestLab;
   /** By the text of a lab that had faults: which, and what was there before. */
   readonly #found = new Map<string, { readonly faults: string; readonly before: RandomLab }>();
+  readonly #kinds = new Map<string, number>(Object.keys(KINDS).map((kind) => [kind, 0]));
   #now: RandomLab = NOTHING;
   requests = 0;
   late = 0;
@@ -82,6 +102,9 @@ class Hunt {
     const { drift } = await this.#lab.verify();
     if (drift.length > 0) return renderDrift(drift, true, PLAIN);
     const { cloud } = this.#lab.lab;
+    for (const [kind, isOf] of Object.entries(KINDS)) {
+      if (isOf(cloud)) this.#kinds.set(kind, (this.#kinds.get(kind) ?? 0) + 1);
+    }
     const sandbox = await this.#lab.sandbox();
     const { cells } = await runMatrix(cloud, sandbox, matrixQuestions(cloud));
     this.requests += cells.length;
@@ -96,6 +119,11 @@ class Hunt {
       this.#t.comment(`only once, in ${keep(one)}:\n${renderMatrixDifferences(passing)}`);
     }
     return renderMatrixDifferences(still);
+  }
+
+  /** How many there were with what. */
+  tellKinds(): string {
+    return [...this.#kinds].map(([kind, labs]) => `${labs} with ${kind}`).join(', ');
   }
 
   /** What was wrong, and a directory with the lab; also where it is right in a sandbox of its own. */

@@ -23,6 +23,7 @@ export interface Draft {
   readonly pods: PodDraft[];
   readonly services: ServiceDraft[];
   readonly policies: PolicyDraft[];
+  readonly groupPolicies: PolicyDraft[];
 }
 
 interface PolicyDraft {
@@ -44,6 +45,7 @@ interface VpcDraft extends More {
   readonly natGateways: Record<string, { subnet: string } & More>;
   readonly routeTables: Record<string, { main?: boolean; routes: RouteDraft[] } & More>;
   readonly instances: Record<string, { subnet: string } & More>;
+  securityGroups: Record<string, More>;
 }
 
 interface RouteDraft {
@@ -432,7 +434,7 @@ const securityGroups: Feature = fc
     if (!drawn.isDefaultClosed) all['default'] = OPEN;
     const nodes = Object.values(ofCluster.nodes);
     if (!drawn.isClusterClosed && nodes.length > 0) all['eks-cluster-sg'] = OPEN;
-    vpc['securityGroups'] = all;
+    vpc.securityGroups = all;
     if (names.length > 0) {
       const list = drawn.prefixList.map((number) => picked(blocks(draft).slice(1), number));
       vpc['prefixLists'] = { list: [...new Set(list)] };
@@ -495,6 +497,37 @@ const networkAcls: Feature = fc
     });
   });
 
+/** Both enforcing modes; of all pods or some, which may be on their node's network; with groups that are open and others. */
+const securityGroupPolicies: Feature = fc
+  .record({
+    isOn: fc.boolean(),
+    isStandard: fc.boolean(),
+    hasNoEarlyDemux: rarely(3),
+    policies: fc.array(
+      fc.record({ selects: pick, groups: fc.array(pick, { minLength: 1, maxLength: 2 }) }),
+      { minLength: 1, maxLength: 2 },
+    ),
+  })
+  .map((drawn) => ({ vpc, cluster: { nodes, cni, pins }, groupPolicies }) => {
+    if (!drawn.isOn || Object.keys(nodes).length === 0) return;
+    cni['ENABLE_POD_ENI'] = 'true';
+    cni['POD_SECURITY_GROUP_ENFORCING_MODE'] = drawn.isStandard ? 'standard' : 'strict';
+    cni['DISABLE_TCP_EARLY_DEMUX'] = String(drawn.hasNoEarlyDemux);
+    // The trunk is eth1, and bears nobody's address.
+    for (const pin of Object.values(pins)) if (pin['eni'] === 'eth1') pin['eni'] = 'eth2';
+    const groups = new Set(['eks-cluster-sg', 'default', ...Object.keys(vpc.securityGroups)]);
+    const selectors = [...APPS.map((app) => ({ matchLabels: { app } })), {}];
+    drawn.policies.forEach((one, index) => {
+      groupPolicies.push({
+        name: `groups-${index + 1}`,
+        spec: {
+          podSelector: picked(selectors, one.selects),
+          securityGroups: { groupIds: one.groups.map((number) => picked([...groups], number)) },
+        },
+      });
+    });
+  });
+
 /** In this order: each may refer to what those before it brought. */
 const FEATURES: readonly Feature[] = [
   subnets,
@@ -508,16 +541,25 @@ const FEATURES: readonly Feature[] = [
   routeTables,
   securityGroups,
   networkAcls,
+  securityGroupPolicies,
 ];
 
 export const randomLab: fc.Arbitrary<RandomLab> = fc.tuple(...FEATURES).map((edits) => {
   const draft: Draft = {
-    vpc: { cidr: '10.0.0.0/16', subnets: {}, natGateways: {}, routeTables: {}, instances: {} },
+    vpc: {
+      cidr: '10.0.0.0/16',
+      subnets: {},
+      natGateways: {},
+      routeTables: {},
+      instances: {},
+      securityGroups: {},
+    },
     cluster: { vpc: 'main', cni: {}, nodes: {}, pins: {} },
     internet: {},
     pods: [],
     services: [],
     policies: [],
+    groupPolicies: [],
   };
   for (const edit of edits) edit(draft);
   return write(draft);
@@ -534,6 +576,7 @@ function write({
   pods,
   services: all,
   policies,
+  groupPolicies,
 }: Draft): RandomLab {
   const hasNodes = Object.keys(nodes).length > 0;
   const lab = {
@@ -558,6 +601,12 @@ function write({
     ...policies.map(({ name, spec }) => ({
       apiVersion: 'networking.k8s.io/v1',
       kind: 'NetworkPolicy',
+      metadata: { name },
+      spec,
+    })),
+    ...groupPolicies.map(({ name, spec }) => ({
+      apiVersion: 'vpcresources.k8s.aws/v1beta1',
+      kind: 'SecurityGroupPolicy',
       metadata: { name },
       spec,
     })),
