@@ -15,11 +15,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 import { execa } from 'execa';
-import { os } from 'zx';
 
 import { LabStore } from '../src/host/store.ts';
 import { down, type Lab, loadText, up } from '../src/pipeline.ts';
-import { machine, silent } from './measure.ts';
+import { loadAverage, machine, silent } from './measure.ts';
 
 const NAME = `bench-load-balancers-${process.pid}`;
 const PER_SECOND = Number(process.argv[2] ?? 200);
@@ -68,7 +67,7 @@ interface End {
   readonly what: string;
 }
 
-console.log(`${await machine()}, load average ${os.loadavg()[0]?.toFixed(1) ?? ''} before`);
+console.log(`${await machine()}, load average ${loadAverage()} before`);
 console.log(
   `${PER_SECOND} requests a second for ${SECONDS} s; four pods in two zones; health check every ${CHECK.interval} s, timeout ${CHECK.timeout} s, ${CHECK.threshold} in a row\n`,
 );

@@ -10,14 +10,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { os } from 'zx';
-
 import { LabStore } from '../src/host/store.ts';
 import type { Step } from '../src/kernel/diff.ts';
 import { down, type Lab, loadText, matrix, up, verify } from '../src/pipeline.ts';
 import { commandsFor } from '../src/standing.ts';
 import { POLICY_CASES, POLICY_LAB, policyManifests } from '../test/support/network-policy-cases.ts';
-import { machine, silent, timed } from './measure.ts';
+import { clusterOf, loadAverage, machine, pad, silent, timed } from './measure.ts';
 
 const NAMESPACES = 10;
 const MANY = `bench-policies-${process.pid}`;
@@ -32,12 +30,11 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     void takeDown().then(() => process.kill(process.pid, signal));
   });
 }
-const load = (): string => os.loadavg()[0]?.toFixed(1) ?? '';
-console.log(`${await machine()}, load average ${load()} before`);
+console.log(`${await machine()}, load average ${loadAverage()} before`);
 try {
   await many();
   await nine();
-  console.log(`\nload average ${load()} after`);
+  console.log(`\nload average ${loadAverage()} after`);
 } finally {
   await takeDown();
 }
@@ -110,10 +107,6 @@ function touched(steps: readonly Step[]): string {
   return [`${steps.length}`, ...few].join(', ');
 }
 
-function pad(ms: number): string {
-  return ms.toFixed(0).padStart(10);
-}
-
 function spread(what: string, times: readonly number[]): string {
   const sorted = [...times].sort((a, b) => a - b);
   const at = (share: number): string =>
@@ -137,24 +130,6 @@ function manyPods(options: {
   readonly relabelled?: number;
 }): () => Lab {
   const { policies: policyCount = policies, pods: podCount = pods, relabelled = 0 } = options;
-  const lab = {
-    vpcs: {
-      main: {
-        cidr: '10.0.0.0/16',
-        subnets: { one: { cidr: '10.0.0.0/20', az: 'az-1' } },
-      },
-    },
-    cluster: {
-      vpc: 'main',
-      addons: { coredns: false },
-      nodes: Object.fromEntries(
-        Array.from({ length: nodes }, (_, index) => [
-          `node-${index + 1}`,
-          { subnet: 'one', instanceType: 'm5.xlarge' },
-        ]),
-      ),
-    },
-  };
   const namespaceOf = (index: number): string => `ns-${index % NAMESPACES}`;
   const namespaces = Array.from({ length: NAMESPACES }, (_, index) => ({
     apiVersion: 'v1',
@@ -197,5 +172,8 @@ function manyPods(options: {
     };
   });
   const manifests = [...namespaces, ...all, ...rules].map((one) => JSON.stringify(one));
-  return () => loadText(textOf(MANY, JSON.stringify(lab), manifests.join('\n---\n')));
+  return () =>
+    loadText(
+      textOf(MANY, JSON.stringify(clusterOf(nodes, 'm5.xlarge')), manifests.join('\n---\n')),
+    );
 }

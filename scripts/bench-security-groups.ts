@@ -11,13 +11,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { os } from 'zx';
-
 import { run } from '../src/host/exec.ts';
 import { enterWithScript, type Sandbox } from '../src/host/sandbox.ts';
 import { LabStore } from '../src/host/store.ts';
 import { down, type Lab, loadText, up, verify } from '../src/pipeline.ts';
-import { machine, silent, timed } from './measure.ts';
+import { loadAverage, machine, silent, timed } from './measure.ts';
 
 const GROUPS = 50;
 /** A group has as many rules for each direction. */
@@ -80,8 +78,7 @@ const rounds: Record<Variant['groups'], Round[]> = { rules: [], open: [] };
 const state = mkdtempSync(join(tmpdir(), 'hoplab-bench-'));
 process.env['XDG_STATE_HOME'] = state;
 
-const load = (): string => os.loadavg()[0]?.toFixed(1) ?? '';
-console.log(`${await machine()}, load average ${load()} before`);
+console.log(`${await machine()}, load average ${loadAverage()} before`);
 console.log(`${instances} instances, ${GROUPS} security groups of ${2 * RULES} rules\n`);
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -114,7 +111,7 @@ try {
   printFigure('TCP connect + close, µs', 3, 1, 1);
   console.log(`
 with rules, the first packet meets ${met} of egress and ${met} of ingress; ping -f -c ${PINGS}, ${SECONDS} s of one TCP stream,
-median of ${CONNECTIONS} connections; load average ${load()} after`);
+median of ${CONNECTIONS} connections; load average ${loadAverage()} after`);
 } finally {
   await takeDown();
 }

@@ -10,12 +10,10 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-import { os } from 'zx';
-
 import { LabStore } from '../src/host/store.ts';
 import type { Step } from '../src/kernel/diff.ts';
 import { down, type Lab, loadText, up, verify } from '../src/pipeline.ts';
-import { machine, silent, timed } from './measure.ts';
+import { clusterOf, loadAverage, machine, pad, silent, timed } from './measure.ts';
 
 const NODES = 10;
 const PODS = 100;
@@ -31,8 +29,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     void takeDown().then(() => process.kill(process.pid, signal));
   });
 }
-const load = (): string => os.loadavg()[0]?.toFixed(1) ?? '';
-console.log(`${await machine()}, load average ${load()} before`);
+console.log(`${await machine()}, load average ${loadAverage()} before`);
 console.log(
   `${services} Services with ${ENDPOINTS} endpoints each, ${NODES} nodes, ${PODS} pods\n`,
 );
@@ -47,7 +44,7 @@ try {
   const { sandbox } = await up(labOf(services + 1)(), silent);
   const [{ objects }, verifyMs] = await timed(() => verify(store, sandbox, silent));
   console.log(`${'verify'.padEnd(22)}${' '.repeat(12)}${pad(verifyMs)}  ${objects}`);
-  console.log(`\nload average ${load()} after`);
+  console.log(`\nload average ${loadAverage()} after`);
 } finally {
   await takeDown();
 }
@@ -65,10 +62,6 @@ async function converge(what: string, make: () => Lab): Promise<void> {
   console.log(`${what.padEnd(22)}${pad(loadMs)}  ${pad(upMs)}  ${steps.length}${chains(steps)}`);
 }
 
-function pad(ms: number): string {
-  return ms.toFixed(0).padStart(10);
-}
-
 /** How many chains of how many nodes were written, where they are few. */
 function chains(steps: readonly Step[]): string {
   const touched = steps.flatMap(({ planned: { object } }) =>
@@ -82,21 +75,6 @@ function chains(steps: readonly Step[]): string {
 /** Five pods bear the label of each group; each Service selects a group, but those named here take in one pod more. */
 function labOf(count: number, grown: readonly string[] = []): () => Lab {
   const groups = PODS / ENDPOINTS;
-  const lab = {
-    vpcs: {
-      main: {
-        cidr: '10.0.0.0/16',
-        subnets: { one: { cidr: '10.0.0.0/20', az: 'az-1' } },
-      },
-    },
-    cluster: {
-      vpc: 'main',
-      addons: { coredns: false },
-      nodes: Object.fromEntries(
-        Array.from({ length: NODES }, (_, index) => [`node-${index + 1}`, { subnet: 'one' }]),
-      ),
-    },
-  };
   const containers = [{ name: 'main', ports: [{ name: 'http', containerPort: 8080 }] }];
   const pods = Array.from({ length: PODS }, (_, index) => ({
     apiVersion: 'v1',
@@ -126,7 +104,7 @@ function labOf(count: number, grown: readonly string[] = []): () => Lab {
     loadText({
       name: NAME,
       directory: state,
-      lab: { file: 'lab.yaml', text: JSON.stringify(lab) },
+      lab: { file: 'lab.yaml', text: JSON.stringify(clusterOf(NODES)) },
       manifests: [{ file: 'manifests.yaml', text: manifests }],
     });
 }

@@ -8,24 +8,10 @@
 
 import { IPv4, IPv4CidrRange } from 'ip-num';
 
+import { remembering } from './remember.ts';
+
 export type Ipv4 = string & { readonly __brand: 'Ipv4' };
 export type Cidr = string & { readonly __brand: 'Cidr' };
-
-/** So many answers are kept: more addresses than a lab has, and no more memory than a picture takes. */
-const REMEMBERED = 50_000;
-
-/** ip-num takes ten microseconds over an address, and a capture or a plan asks for the same ones ten thousand times. */
-function remembering<Key, Value>(compute: (key: Key) => Value): (key: Key) => Value {
-  const known = new Map<Key, Value>();
-  return (key) => {
-    const before = known.get(key);
-    if (before !== undefined) return before;
-    const value = compute(key);
-    if (known.size >= REMEMBERED) known.clear();
-    known.set(key, value);
-    return value;
-  };
-}
 
 /** The address in canonical form, or undefined when the text is none. */
 export function parseIpv4(text: string): Ipv4 | undefined {
@@ -63,6 +49,7 @@ export function cidr(text: string): Cidr {
   return parsed;
 }
 
+// ip-num takes ten microseconds over an address, and a capture or a plan asks for the same ones ten thousand times.
 export const toNumber = remembering((address: Ipv4) => Number(new IPv4(address).getValue()));
 
 export const fromNumber = remembering(

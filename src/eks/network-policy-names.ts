@@ -6,6 +6,7 @@
  */
 
 import { sha256Base32 } from '../base/hash.ts';
+import { remembering } from '../base/remember.ts';
 import type { PolicyDirection } from '../k8s/network-policy.ts';
 
 /** The chains that hold a direction's policies together, and the beginnings of each policy's own. */
@@ -39,10 +40,4 @@ export function portSet(reference: string, place: string): string {
 }
 
 /** Of each policy's name and places, which every node has again. */
-const DIGESTS = new Map<string, string>();
-
-function digest(text: string): string {
-  const digest = DIGESTS.get(text) ?? sha256Base32(text).slice(0, 11);
-  DIGESTS.set(text, digest);
-  return digest;
-}
+const digest = remembering((text: string) => sha256Base32(text).slice(0, 11));

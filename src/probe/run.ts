@@ -1,7 +1,7 @@
 /**
  * Asks a lab's probes with real packets and holds what was seen against what the lab expects, and against the model.
  *
- * All probes of a group go at once. An experiment changes the lab first, asks, and changes it back.
+ * All probes of a group go at once. An experiment changes the lab first; after the last one it is changed back (pipeline.ts).
  */
 
 import { type Diagnostics, Diagnostics as DiagnosticList } from '../base/diagnostic.ts';

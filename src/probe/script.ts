@@ -1,5 +1,6 @@
 /**
- * A group of probes as one shell script: captures first, then all probes at once, then what was seen, as one archive.
+ * A group of probes as one shell script: captures first, then all probes at once, then what was seen; then the
+ * samples that nobody need see; all of it as one archive.
  *
  * The requests are sent by the tools that a person would use (ping, curl, socat, dig, psql), each inside its thing's netns.
  */

@@ -74,14 +74,23 @@ function rowsOf({ name, listeners }: LoadBalancer): Section['rows'][number][] {
       `alb/${name}:${port}`,
       rule.priority,
       rule.hosts.join(', ') || 'any',
-      [
-        rule.paths.map(({ kind, path }) => `${path} (${kind})`).join(', ') || 'any',
-        ...rule.conditions.map(conditionWords),
-      ].join(', and '),
+      [rule.paths.map(pathWords).join(', ') || 'any', ...rule.conditions.map(conditionWords)].join(
+        ', and ',
+      ),
       ...actionOf(rule),
       renderSourceRef(rule.at),
     ]),
   );
+}
+
+/** `/api (prefix)`. */
+export function pathWords({ kind, path }: ListenerRule['paths'][number]): string {
+  return `${path} (${kind})`;
+}
+
+/** `HTTPS:443`. */
+export function listenerName({ tls, port }: LoadBalancer['listeners'][number]): string {
+  return `${tls === undefined ? 'HTTP' : 'HTTPS'}:${port}`;
 }
 
 /** As it stands beside host and path: `header x-canary: yes or true`. */

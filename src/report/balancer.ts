@@ -10,7 +10,7 @@ import type { NetworkLoadBalancer } from '../aws/network-load-balancer.ts';
 import type { HealthCheck, TargetGroup } from '../aws/target-group.ts';
 import type { Cloud } from '../cloud.ts';
 import type { TargetHealth } from '../observe/target-health.ts';
-import { aliasesOf, ruleSection } from './balancer-sections.ts';
+import { aliasesOf, listenerName, ruleSection } from './balancer-sections.ts';
 import type { Section } from './section.ts';
 import type { ThingDescription } from './thing.ts';
 
@@ -52,10 +52,7 @@ export function describeBalancer(
       ['scheme', scheme],
       ['name', dnsName],
       ['aliases', aliasesOf(`alb/${name}`, zones).join(', ') || undefined],
-      [
-        'listeners',
-        listeners.map(({ port, tls }) => `${tls ? 'HTTPS' : 'HTTP'}:${port}`).join(', '),
-      ],
+      ['listeners', listeners.map(listenerName).join(', ')],
       ['idle timeout', `${idleTimeoutSeconds} s`],
     ],
     sections: [

@@ -8,7 +8,7 @@ import { type LoadBalancer, targetGroupsOf } from '../aws/application-load-balan
 import type { NetworkLoadBalancer } from '../aws/network-load-balancer.ts';
 import type { Target } from '../aws/target-group.ts';
 import type { Cloud } from '../cloud.ts';
-import { aliasesOf } from './balancer-sections.ts';
+import { aliasesOf, listenerName } from './balancer-sections.ts';
 import type { TargetReport } from './balancer.ts';
 import { fold } from './graph-fold.ts';
 import type { GraphEdge, GraphGroup, GraphNode } from './graph-parts.ts';
@@ -183,10 +183,9 @@ function drawnOf({ loadBalancers, networkLoadBalancers }: Cloud): Drawn[] {
 
 function applicationBalancer(balancer: LoadBalancer): Drawn {
   const listeners = balancer.listeners.map((listener): DrawnListener => {
-    const { port, tls } = listener;
     const rules = [...listener.rules].sort((one, other) => one.priority - other.priority);
     return {
-      name: `${tls === undefined ? 'HTTP' : 'HTTPS'}:${port}`,
+      name: listenerName(listener),
       rules: rules.map(ruleWords),
       groups: targetGroupsOf({ listeners: [{ rules }] }).map(({ name }) => name),
     };

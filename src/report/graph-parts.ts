@@ -26,6 +26,11 @@ export interface GraphGroup {
   readonly groups: readonly GraphGroup[];
 }
 
+/** What is in a group, at any depth, by its ids. */
+export function idsIn({ nodes, groups }: GraphGroup): string[] {
+  return [...nodes.map(({ id }) => id), ...groups.flatMap((one) => [one.id, ...idsIn(one)])];
+}
+
 export interface GraphNode {
   readonly id: string;
   readonly kind: NodeKind;

@@ -24,7 +24,13 @@ import {
   widthOfText,
 } from './graph-box.ts';
 import { labelOf } from './graph-line.ts';
-import type { Graph, GraphEdge, GraphGroup, GraphNode } from './graph-parts.ts';
+import {
+  type Graph,
+  type GraphEdge,
+  type GraphGroup,
+  type GraphNode,
+  idsIn,
+} from './graph-parts.ts';
 
 type Point = readonly [x: number, y: number];
 
@@ -39,10 +45,6 @@ export function requestLanes(graph: Graph, group: GraphGroup): readonly string[]
     return kind === 'target' && ids.has(to) ? [from] : [];
   });
   return [...new Set(lanes)];
-}
-
-function idsIn({ nodes, groups }: GraphGroup): string[] {
-  return [...nodes.map(({ id }) => id), ...groups.flatMap((one) => [one.id, ...idsIn(one)])];
 }
 
 export function roomForRequests(graph: Graph, group: GraphGroup): Room {

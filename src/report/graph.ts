@@ -25,7 +25,13 @@ import {
   policyLines,
   renderAddress,
 } from './graph-label.ts';
-import type { Graph, GraphEdge, GraphGroup, GraphNode } from './graph-parts.ts';
+import {
+  type Graph,
+  type GraphEdge,
+  type GraphGroup,
+  type GraphNode,
+  idsIn,
+} from './graph-parts.ts';
 import { count } from './style.ts';
 
 /** A node with more pods than this shows one fewer, and how many it leaves out; a subnet does so with its nodes. */
@@ -75,8 +81,8 @@ function nodesOf({ cluster }: Cloud): Node[] {
   return [...(cluster?.nodes.values() ?? [])];
 }
 
-function idsOf({ id, nodes, groups }: GraphGroup): string[] {
-  return [id, ...nodes.map((node) => node.id), ...groups.flatMap(idsOf)];
+function idsOf(group: GraphGroup): string[] {
+  return [group.id, ...idsIn(group)];
 }
 
 function vpcGroup(cloud: Cloud, vpc: Vpc, health: Health): GraphGroup {

@@ -1,7 +1,7 @@
 /** A listener's rule in one short line: `2 shop.example /api (prefix) to default-api-80-ip`. */
 
 import type { ListenerRule } from '../aws/application-load-balancer.ts';
-import { actionOf } from './balancer-sections.ts';
+import { actionOf, pathWords } from './balancer-sections.ts';
 
 const LONGEST_WORD = 40;
 const LONGEST_ACTION = 60;
@@ -10,7 +10,7 @@ export function ruleWords(rule: ListenerRule): string {
   const { priority, hosts, paths, conditions } = rule;
   const asked = [
     ...(hosts.length === 0 ? [] : [firstOf(hosts)]),
-    ...(paths.length === 0 ? [] : [firstOf(paths.map(({ kind, path }) => `${path} (${kind})`))]),
+    ...(paths.length === 0 ? [] : [firstOf(paths.map(pathWords))]),
     ...(conditions.length === 0
       ? []
       : [`with ${firstOf(conditions.map((one) => ('header' in one ? one.header : one.field)))}`]),
