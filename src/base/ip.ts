@@ -6,7 +6,7 @@
  * documents that it canonicalises (100.68.0.18/18 becomes 100.68.0.0/18).
  */
 
-import { IPv4, IPv4CidrRange } from 'ip-num';
+import { IPv4 } from 'ip-num';
 
 import { remembering } from './remember.ts';
 
@@ -81,9 +81,7 @@ export function contains(block: Cidr, address: Ipv4): boolean {
 }
 
 export function containsCidr(outer: Cidr, inner: Cidr): boolean {
-  const a = IPv4CidrRange.fromCidr(outer);
-  const b = IPv4CidrRange.fromCidr(inner);
-  return a.contains(b) || outer === inner;
+  return prefixLength(outer) <= prefixLength(inner) && contains(outer, baseAddress(inner));
 }
 
 export function overlaps(a: Cidr, b: Cidr): boolean {
