@@ -57,12 +57,13 @@ export async function apply(
 
 /**
  * A process that lives on would keep the lock, which the shell has as file descriptor 3, for as long as it lives. While it
- * starts, another lock is held in its place, for whoever comes when we were killed in this very moment.
+ * starts, another lock is held in its place, for whoever comes when we were killed in this very moment: shared, for several start
+ * at once.
  */
 function withoutLock(command: Command): Command {
   if (command.leavesProcess !== true) return command;
   const line = command.shell.replaceAll("'", String.raw`'\''`);
-  return { ...command, shell: `flock -o ${STARTING} sh -c '${line}' 3>&-` };
+  return { ...command, shell: `flock -s -o ${STARTING} sh -c '${line}' 3>&-` };
 }
 
 function cost({ input }: Command): number {

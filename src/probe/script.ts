@@ -81,6 +81,7 @@ export function renderProbeScript(
     );
   });
   lines.push('wait $probes');
+  if (captures.length > 0) lines.push(`sleep ${SETTLE_SECONDS} & settled=$!`);
   for (const netns of conntrack) {
     lines.push(`nsenter --net=/run/netns/${netns} conntrack -L >${netns}.conntrack 2>/dev/null`);
   }
@@ -88,7 +89,7 @@ export function renderProbeScript(
     `[ ! -e ${DROP_LOG} ] || { ${renderFlush()}; cat <&8; [ ${DROP_LOG} -ef /proc/self/fd/8 ] || cat ${DROP_LOG}; } >drops`,
   );
   // Each packet is in its file once tcpdump has it (-U). Closing a capture takes the kernel a while: nobody waits for it.
-  if (captures.length > 0) lines.push(`sleep ${SETTLE_SECONDS}`, 'kill $captures');
+  if (captures.length > 0) lines.push('wait $settled', 'kill $captures');
   const later = asks.flatMap((ask, index) => (isWatched(ask) ? [] : renderSamples(ask, index)));
   if (later.length > 0) {
     lines.push('samples=', ...later.map((line) => `${line} & samples="$samples $!"`));
