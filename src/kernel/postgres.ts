@@ -3,7 +3,7 @@
  *
  * A server is a primary, or the standby of one: the two have a link of their own. Both are started by their role, so that
  * a change of roles is a change of two processes: the one that becomes the primary ends the other first and then its own
- * recovery, the one that becomes the standby is made anew from it. Who runs is known by its process, as with every daemon.
+ * recovery, the one that becomes the standby follows it from where it was, or is made anew from it. Who runs is known by its process, as with every daemon.
  *
  * @see https://www.postgresql.org/docs/15/runtime-config.html
  * @see https://www.postgresql.org/docs/15/warm-standby.html "Streaming Replication", "Synchronous Replication"
@@ -45,7 +45,7 @@ export function postgresServer(server: PostgresServer, script: string): KernelOb
   const config = renderConfig(server);
   const hba = renderHba(peer);
   const role = isStandby
-    ? `standby ${netns} ${peer.address} ${port}`
+    ? `standby ${netns} ${peer.netns} ${peer.address} ${port}`
     : `primary ${netns} ${peer?.netns ?? '-'}`;
   const start = restartedDaemon({
     name: `postgres-${netns}`,
@@ -82,16 +82,20 @@ function renderConfig({ netns, port, peer }: PostgresServer): string {
     'log_connections = on',
     'log_checkpoints = off',
     "log_timezone = 'UTC'",
-    // The end of what is there is where a promotion ends: there is no archive to look for more in.
-    "restore_command = 'false'",
     'hot_standby = off',
     ...(peer === undefined
       ? []
       : isStandby
         ? [
             `primary_conninfo = 'host=${peer.address} port=${port} user=rdsrepladmin application_name=${STANDBY}'`,
+            // A failover's new timeline is asked for when the old one has ended, after this time.
+            "wal_retrieve_retry_interval = '10ms'",
           ]
-        : [`synchronous_standby_names = '${STANDBY}'`]),
+        : [
+            `synchronous_standby_names = '${STANDBY}'`,
+            // The end of what is there is where a promotion ends: there is no archive to look for more in.
+            "restore_command = 'false'",
+          ]),
     '',
   ].join('\n');
 }

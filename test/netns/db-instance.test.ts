@@ -61,6 +61,15 @@ async function ask(lab: TestLab, where: string, query: string, host?: string): P
   return exitCode === 0 ? stdout.trim() : (/Connection refused/.exec(stderr)?.[0] ?? stderr.trim());
 }
 
+/** How many copies of all of its data a server has given. */
+async function copies(lab: TestLab, server: string): Promise<number> {
+  // A copy takes two connections, the data's and that of what is written meanwhile.
+  const { stdout } = await lab.sh(
+    `grep -c 'authorized.*application_name=pg_basebackup' /run/hoplab/${server}.log`,
+  );
+  return Number(stdout) / 2;
+}
+
 /** The endpoint's records: `CNAME 5 TARGET, A ADDRESS`. */
 async function dig(lab: TestLab, where: string): Promise<string> {
   const answer = await lab.out(where, `dig +noall +answer ${endpointOf(lab)}`);
@@ -145,6 +154,7 @@ t.test('RDS-02: the standby takes over, with the data, and the name leads to it'
     t.not(await connections(), '');
 
     await lab.change(FAILED_OVER);
+    t.equal(await copies(lab, 'rds-app-az-2'), 0, 'who was the primary follows from where it was');
     t.equal(await dig(lab, 'instance/app'), 'CNAME 5, A 10.0.6.20');
     t.equal(await lab.poll(connections, (text) => text === ''), '', 'the old connection is dead');
     t.equal(await app(WHO), '10.0.1.10|10.0.6.20');
@@ -169,6 +179,24 @@ t.test('RDS-02: the standby takes over, with the data, and the name leads to it'
 
     await lab.change(MULTI_AZ);
     t.equal(await app('select max(id), inet_server_addr() from orders'), '4|10.0.5.20');
+  });
+});
+
+t.test('RDS-02: who has what its new primary never had is made anew from it', async (t) => {
+  await withLab(t, { lab: MULTI_AZ }, async (lab) => {
+    const app = (query: string): Promise<string> => ask(lab, 'instance/app', query);
+    t.equal(await app('create table orders as select 1 as id'), 'SELECT 1');
+    t.equal(await copies(lab, 'rds-app-az-1'), 0, 'both began with the same');
+
+    await lab.sh('kill -9 $(head -n 1 /run/hoplab/postgres/rds-app-az-2/postmaster.pid)');
+    t.equal(await app('insert into orders values (2)'), 'silence', 'written, and not confirmed');
+    await lab.change(FAILED_OVER);
+    t.equal(await copies(lab, 'rds-app-az-2'), 1);
+    t.equal(await app('insert into orders values (3)'), 'INSERT 0 1', 'confirmed by the standby');
+    t.equal(await app('select string_agg(id::text, chr(44) order by id) from orders'), '1,3');
+
+    await lab.change(MULTI_AZ);
+    t.equal(await app('select string_agg(id::text, chr(44) order by id) from orders'), '1,3');
   });
 });
 
