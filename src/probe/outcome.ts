@@ -58,7 +58,7 @@ export function readOutcome(kind: RequestKind, result: ToolResult): Outcome {
 
 /** @see curl(1) "EXIT CODES": 7 failed to connect, 28 time-out, 52 empty reply, 56 failure in receiving */
 function readCurl({ exitCode, out, err, body }: ToolResult): Outcome {
-  const said = err.trim().replace(/^curl: \(\d+\) /, '');
+  const said = lastWords(err);
   const facts = parseJson(out);
   const timeMs = typeof facts['time_total'] === 'number' ? facts['time_total'] * 1000 : undefined;
   if (exitCode === 0) {
@@ -68,6 +68,16 @@ function readCurl({ exitCode, out, err, body }: ToolResult): Outcome {
   if (exitCode === 28) return { verdict: 'timeout', timeMs, said };
   if (exitCode === 52 || exitCode === 56) return { verdict: 'reset', timeMs, said };
   return { verdict: /refused/i.test(said) ? 'refused' : 'unreachable', timeMs, said };
+}
+
+/**
+ * Why there is no connection curl 7.77 and later say only on the way (`-v`), in the kernel's words: of the last address
+ * that they tried.
+ */
+function lastWords(err: string): string {
+  const said = [...err.matchAll(/^curl: \(\d+\) (.*)$/gm)].at(-1)?.[1] ?? '';
+  const why = [...err.matchAll(/^\* .*\b(?:failed|connect fail for \S+): (.*)$/gm)].at(-1)?.[1];
+  return why === undefined ? said : said.replace(/Could(?:n't| not) connect to server$/, why);
 }
 
 function withSamples(first: Outcome, { samples, times = '' }: ToolResult): Outcome {

@@ -149,7 +149,7 @@ function renderAsk(ask: Ask, index: number): string {
       return `${inside} dig -u +search +showsearch +tries=1 +time=${Math.ceil(seconds)} -p ${request.port} '${request.text}'`;
     case 'http': {
       // By this a request is known again in what a load balancer sends on.
-      const one = `${inside} curl -sS${trust(request)} -H 'X-Hoplab: ${token}'${headerOptions(probe)} -o ${index}.body -w '%{json}' ${limits} --local-port ${ports.from}-${ports.to} '${request.text}'`;
+      const one = `${inside} curl -sSv${trust(request)} -H 'X-Hoplab: ${token}'${headerOptions(probe)} -o ${index}.body -w '%{json}' ${limits} --local-port ${ports.from}-${ports.to} '${request.text}'`;
       const others = isWatched(ask) ? renderSamples(ask, index) : [];
       return others.length === 0 ? one : `{ ${one}; code=$?; ${others.join('; ')}; (exit $code); }`;
     }

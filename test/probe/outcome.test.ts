@@ -45,6 +45,41 @@ t.test('curl: how a request fails', async (t) => {
   );
 });
 
+t.test('curl: why there is no connection, in the words of any version', async (t) => {
+  const failed = (...lines: string[]): string => lines.map((line) => `* ${line}\n`).join('');
+  const cases: [string, string, string][] = [
+    [
+      failed('connect to 10.0.3.50 port 80 failed: Connection refused', 'Closing connection 0') +
+        "curl: (7) Failed to connect to 10.0.3.50 port 80 after 0 ms: Couldn't connect to server",
+      'refused',
+      'Failed to connect to 10.0.3.50 port 80 after 0 ms: Connection refused',
+    ],
+    [
+      failed('connect to 10.0.3.50 port 80 from 10.0.3.51 port 1024 failed: No route to host') +
+        'curl: (7) Failed to connect to 10.0.3.50 port 80 after 9 ms: Could not connect to server',
+      'unreachable',
+      'Failed to connect to 10.0.3.50 port 80 after 9 ms: No route to host',
+    ],
+    [
+      failed('Immediate connect fail for 10.0.3.50: Network is unreachable') +
+        "curl: (7) Failed to connect to web port 80 after 0 ms: Couldn't connect to server",
+      'unreachable',
+      'Failed to connect to web port 80 after 0 ms: Network is unreachable',
+    ],
+    [
+      failed('connect to 10.0.3.50 port 80 failed: No route to host') +
+        failed('connect to 10.0.3.51 port 80 failed: Connection refused') +
+        "curl: (7) Failed to connect to web port 80 after 9 ms: Couldn't connect to server",
+      'refused',
+      'Failed to connect to web port 80 after 9 ms: Connection refused',
+    ],
+  ];
+  for (const [err, wanted, said] of cases) {
+    const found = readOutcome('http', { exitCode: 7, out: '{}', err, body: '' });
+    t.match(found, { verdict: wanted, said });
+  }
+});
+
 t.test('ping: replies, refusals and silence', async (t) => {
   const reply = '64 bytes from 10.0.4.50: icmp_seq=1 ttl=62 time=0.123 ms';
   t.match(readOutcome('ping', { exitCode: 0, out: reply, err: '', body: '' }), {
