@@ -7,7 +7,7 @@
  *
  * @fidelity simplified: in Kubernetes, `ports` only informs, and a container may listen elsewhere; here nothing
  *   listens but what is declared. Init containers, probes, resources, volumes and hostPort are not read. A pod is
- *   ready at once unless it says otherwise. SCTP is refused.
+ *   ready at once unless it says otherwise. Its ports of SCTP are left out.
  * @see https://kubernetes.io/docs/concepts/workloads/pods/#pod-networking
  * @see https://kubernetes.io/docs/reference/kubernetes-api/workload-resources/pod-v1/#Container, Ports
  */
@@ -225,11 +225,10 @@ function readPorts(
       const portPath = [...path, 'spec', 'containers', index, 'ports', position];
       const at = tree.at([...portPath, 'containerPort']);
       if (written.protocol === 'SCTP') {
-        diagnostics.error(
+        diagnostics.warning(
           'sctp',
           tree.at([...portPath, 'protocol']),
-          `port ${written.containerPort} is SCTP, which Hoplab has no server for`,
-          'use TCP or UDP',
+          `port ${written.containerPort} is left out: a lab speaks TCP and UDP`,
         );
         continue;
       }

@@ -47,7 +47,8 @@ export function servicePortName(namespace: string, name: string, portName: strin
 /** False after reporting what makes the Service impossible. */
 export function checkServicePorts(
   service: ServiceOfPorts,
-  isSctp: readonly boolean[],
+  /** How many it has with those that were left out. */
+  written: number,
   diagnostics: Diagnostics,
 ): boolean {
   const { name, type, ports, where } = service;
@@ -63,17 +64,8 @@ export function checkServicePorts(
   }
   const byName = new Map<string, ServicePortSpec>();
   const byNumber = new Map<string, ServicePortSpec>();
-  ports.forEach((port, index) => {
-    if (isSctp[index] === true) {
-      diagnostics.error(
-        'sctp',
-        port.where.at('protocol'),
-        `port ${port.port} is SCTP, which Hoplab has no server for`,
-        'use TCP or UDP',
-      );
-      return;
-    }
-    if (port.name === '' && ports.length > 1) {
+  for (const port of ports) {
+    if (port.name === '' && written > 1) {
       diagnostics.error(
         'missing-key',
         port.where.at(),
@@ -103,7 +95,7 @@ export function checkServicePorts(
     byName.set(port.name, port);
     byNumber.set(number, port);
     checkNodePort(service, port, diagnostics);
-  });
+  }
   return diagnostics.list.length === before;
 }
 

@@ -155,14 +155,7 @@ export function readService(
     type,
     clusterIp,
     selector: Object.keys(spec.selector).length === 0 ? undefined : spec.selector,
-    ports: (spec.ports ?? []).map((port, index) => ({
-      name: port.name ?? '',
-      protocol: port.protocol === 'UDP' ? 'udp' : 'tcp',
-      port: port.port,
-      targetPort: port.targetPort ?? port.port,
-      nodePort: port.nodePort === 0 ? undefined : (port.nodePort ?? undefined),
-      where: where.in('spec', 'ports', index),
-    })),
+    ports: readPorts(spec, where, diagnostics),
     externalIps,
     externalName: type === 'ExternalName' ? (spec.externalName ?? undefined) : undefined,
     externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster',
@@ -189,12 +182,30 @@ export function readService(
     at: object.at,
     where,
   };
-  const isFine = checkServicePorts(
-    service,
-    (spec.ports ?? []).map(({ protocol }) => protocol === 'SCTP'),
-    diagnostics,
-  );
-  return isFine ? service : undefined;
+  return checkServicePorts(service, spec.ports?.length ?? 0, diagnostics) ? service : undefined;
+}
+
+/** Reports `sctp`. */
+function readPorts({ ports }: Written, where: Where, diagnostics: Diagnostics): ServicePortSpec[] {
+  return (ports ?? []).flatMap((port, index) => {
+    const portWhere = where.in('spec', 'ports', index);
+    if (port.protocol === 'SCTP') {
+      diagnostics.warning(
+        'sctp',
+        portWhere.at('protocol'),
+        `port ${port.port} is left out: a lab speaks TCP and UDP`,
+      );
+      return [];
+    }
+    return {
+      name: port.name ?? '',
+      protocol: port.protocol === 'UDP' ? 'udp' : 'tcp',
+      port: port.port,
+      targetPort: port.targetPort ?? port.port,
+      nodePort: port.nodePort === 0 ? undefined : (port.nodePort ?? undefined),
+      where: portWhere,
+    };
+  });
 }
 
 function readClusterIp(

@@ -154,7 +154,7 @@ t.test('mistakes in a pod are reported where they stand', async (t) => {
       'm.yaml:6:62: error[wrong-value]: spec.containers.0.ports.0.protocol is "udp", not one of TCP, UDP, SCTP\n  hint: did you mean "UDP"?',
     ],
     '{ containers: [{ ports: [{ containerPort: 1, protocol: SCTP }] }] }': [
-      'm.yaml:6:62: error[sctp]: port 1 is SCTP, which Hoplab has no server for\n  hint: use TCP or UDP',
+      'm.yaml:6:62: warning[sctp]: port 1 is left out: a lab speaks TCP and UDP',
     ],
     '{ containers: [{ ports: [{ containerPort: 80 }] }, { ports: [{ containerPort: 80 }] }] }': [
       'm.yaml:6:85: error[port-twice]: port 80/tcp stands twice in this pod, first at m.yaml:6:49\n  hint: the containers of a pod share one network namespace: only one can listen on a port',
