@@ -243,7 +243,9 @@ function outOfNode(traveller: Traveller, pod: Pod, node: Node): Stage {
     masquerade(traveller, node, addressedCard(pod));
     return { at: 'router', eni: eniOf(pod) };
   }
-  if (isTranslated(traveller)) {
+  // What leaves by a branch keeps its address (`! -o vlan+`).
+  const isByBranch = traveller.isSentOn && pod.branch !== undefined;
+  if (isTranslated(traveller) && !isByBranch) {
     const { address } = primary.addresses[0];
     const clause = `node/${node.name} puts its primary address ${address} in the place of the pod's (SNAT of the VPC CNI)`;
     traveller.translate(`node/${node.name}`, address, clause, TRANSLATED_PORTS);

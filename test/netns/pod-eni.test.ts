@@ -201,13 +201,46 @@ metadata: { name: empty }
 spec: { clusterIP: 172.20.0.60, selector: { name: nobody }, ports: [{ port: 80 }] }
 ---
 `;
+    const outside = `apiVersion: v1
+kind: Service
+metadata: { name: outside }
+spec: { clusterIP: 172.20.0.61, ports: [{ port: 80 }] }
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: outside, labels: { kubernetes.io/service-name: outside } }
+addressType: IPv4
+ports: [{ name: '', port: 80 }]
+endpoints: [{ addresses: [192.0.2.10] }]
+---
+`;
     const everybody = '{ ingress: [{ from: 0.0.0.0/0 }] }';
     const open = `clients: ${everybody}\n      eks-cluster-sg: ${everybody}`;
-    const strict = edit(LAB, 'clients: {}', open);
-    const standard = edit(STANDARD, 'clients: {}', open);
+    // One of a range of the site's own, for which the way leads by a NAT gateway: an address of the VPC's is not enough there.
+    const behindNat = (lab: string): string =>
+      edit(
+        edit(
+          edit(lab, 'clients: {}', open),
+          'target: igw }]',
+          'target: igw }, { destination: 192.0.2.0/24, target: nat/nat }]',
+        ),
+        '    securityGroups:',
+        '    natGateways: { nat: { subnet: edge, elasticIp: 203.0.113.5 } }\n    securityGroups:',
+      )
+        .replace(
+          '      data:',
+          '      edge: { cidr: 10.0.9.0/24, az: az-1, routeTable: edge }\n      data:',
+        )
+        .replace(
+          'routeTables: {',
+          'routeTables: { edge: { routes: [{ destination: 0.0.0.0/0, target: igw }] },',
+        )
+        .replace('internet: {', 'internet: { site.example: { address: 192.0.2.10 },');
+    const strict = behindNat(LAB);
+    const standard = behindNat(STANDARD);
     await withLab(
       t,
-      { lab: strict, manifests: `${manifests.join('')}${empty}${POLICY}` },
+      { lab: strict, manifests: `${manifests.join('')}${empty}${outside}${POLICY}` },
       async (lab) => {
         const ask = {
           'a branch, another one of its node': ['pod/client', '172.20.0.51'],
@@ -220,6 +253,8 @@ spec: { clusterIP: 172.20.0.60, selector: { name: nobody }, ports: [{ port: 80 }
           'an ordinary neighbour, a node port': ['pod/third', '10.0.1.10:30083'],
           'an ordinary neighbour, a Service without endpoints': ['pod/third', '172.20.0.60'],
           'a branch, a Service without endpoints': ['pod/client', '172.20.0.60'],
+          'an ordinary neighbour, a Service on the internet': ['pod/third', '172.20.0.61'],
+          'a branch, a Service on the internet': ['pod/client', '172.20.0.61'],
         } as const;
         const seen = {
           'a branch, another one of its node': 'client 10.0.1.50',
@@ -234,6 +269,9 @@ spec: { clusterIP: 172.20.0.60, selector: { name: nobody }, ports: [{ port: 80 }
           'an ordinary neighbour, a Service without endpoints': 'exit 7',
           // The node's word comes back to it by the branch, and belongs to no connection: it kept none of what it refused.
           'a branch, a Service without endpoints': 'exit 28',
+          'an ordinary neighbour, a Service on the internet': 'client 203.0.113.5',
+          // By the branch in both modes, and with its own address (`! -o vlan+`): its source check would drop the node's.
+          'a branch, a Service on the internet': 'client 203.0.113.5',
         };
         t.strictSame(await lab.curl(ask), seen);
         t.strictSame(await agrees(lab), []);
