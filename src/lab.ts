@@ -9,6 +9,7 @@ import { type AlbIngresses, readAlbIngresses } from './eks/alb-ingress.ts';
 import { type NlbService, readNlbServices } from './eks/nlb-annotations.ts';
 import { ClusterSpec } from './eks/cluster.ts';
 import { InternetHostSpec } from './internet/host.ts';
+import { type PatchedManifests, patchManifests } from './k8s/manifest-patch.ts';
 import { type Manifests, readManifests } from './k8s/manifest.ts';
 import { ExperimentSpec, ProbeSpec } from './observe/probe-spec.ts';
 import { named } from './source/scalar.ts';
@@ -36,6 +37,8 @@ export interface LabSource {
   readonly name: string;
   readonly lab: SourceTree;
   readonly manifests: readonly SourceTree[];
+  /** The names of the Kubernetes objects that a patch has taken away. */
+  readonly gone: ReadonlySet<string>;
 }
 
 export interface LabSpec {
@@ -85,7 +88,7 @@ export function parseLab(
     emptyLab(labFile.file, diagnostics);
     return undefined;
   }
-  return { name, lab, manifests };
+  return { name, lab, manifests, gone: new Set() };
 }
 
 function emptyLab(file: string, diagnostics: Diagnostics): void {
@@ -108,20 +111,30 @@ export function patchesOf(values: Record<string, unknown>, tree: SourceTree, pat
   }));
 }
 
+/** What a patch's path begins with that leads to a Kubernetes object. */
+const IN_MANIFESTS = 'manifests.';
+
 export function patchLab(
   source: LabSource,
   patches: readonly Patch[],
   diagnostics: Diagnostics,
 ): LabSource {
   let { lab } = source;
-  for (const { path, value, tree, treePath, at } of patches) {
+  let manifests: PatchedManifests = { trees: source.manifests, gone: source.gone };
+  for (const patch of patches) {
+    const { path, value, tree, treePath, at } = patch;
+    if (path.startsWith(IN_MANIFESTS)) {
+      const inManifests = { ...patch, path: path.slice(IN_MANIFESTS.length) };
+      manifests = patchManifests(manifests, inManifests, diagnostics);
+      continue;
+    }
     const isKnownKey = (prefix: Path, key: string): boolean =>
       keysAt(LabFile, prefix).includes(key);
     const resolved = resolvePath(lab.value, path, isKnownKey, at, diagnostics);
     if (resolved === undefined) continue;
     lab = lab.patched(resolved, value ?? undefined, tree, treePath);
   }
-  return { ...source, lab };
+  return { ...source, lab, manifests: manifests.trees, gone: manifests.gone };
 }
 
 /** `--set vpcs.main.routeTables.private.routes=[]` as a patch; the value is YAML. */
@@ -138,7 +151,8 @@ export function parseSet(text: string, diagnostics: Diagnostics): Patch | undefi
     );
     return undefined;
   }
-  const [tree] = readYaml(file, text.slice(equals + 1), diagnostics);
+  // Nothing behind the sign is null, as behind a key.
+  const [tree] = readYaml(file, text.slice(equals + 1).trim() || 'null', diagnostics);
   if (tree === undefined) return undefined;
   return { path: text.slice(0, equals), value: tree.value, tree, treePath: [], at };
 }

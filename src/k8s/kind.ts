@@ -118,6 +118,31 @@ function known(
   return { kind, apiVersions, effect, namespaced: !CLUSTER_SCOPED.has(kind) };
 }
 
+/** kubectl's own for what Hoplab builds. @see kubectl api-resources; amazon-vpc-resource-controller-k8s SecurityGroupPolicy */
+const SHORT_NAMES: Readonly<Record<string, string>> = {
+  Namespace: 'ns',
+  Service: 'svc',
+  Endpoints: 'ep',
+  Deployment: 'deploy',
+  ReplicaSet: 'rs',
+  StatefulSet: 'sts',
+  DaemonSet: 'ds',
+  Ingress: 'ing',
+  NetworkPolicy: 'netpol',
+  SecurityGroupPolicy: 'sgp',
+};
+
+/** What kubectl calls it in `KIND/NAME`, the shortest first. */
+export function wordsOfKind({ kind }: KnownKind): readonly string[] {
+  const short = SHORT_NAMES[kind];
+  const long = kind.toLowerCase();
+  return short === undefined || short === long ? [long] : [short, long];
+}
+
+export function kindOfWord(word: string): KnownKind | undefined {
+  return [...KINDS.values()].find((known) => wordsOfKind(known).includes(word.toLowerCase()));
+}
+
 /** The kind of that name, or undefined after reporting `unknown-kind`. */
 export function findKind(
   kind: string,

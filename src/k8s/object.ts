@@ -13,8 +13,8 @@
 import * as z from 'zod';
 
 import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
-import { readWith, valueAt } from '../source/schema.ts';
-import { isRecord, type Path, type SourceTree, type Where } from '../source/yaml.ts';
+import { readWith } from '../source/schema.ts';
+import { isRecord, type Path, type SourceTree, valueAt, type Where } from '../source/yaml.ts';
 import { findKind, type KnownKind, LIST } from './kind.ts';
 
 export interface KubernetesObject {

@@ -165,7 +165,9 @@ export const ExperimentSpec = z.strictObject({
   about: z.string().describe('One line that says what the experiment shows').optional(),
   with: z
     .record(z.string(), z.unknown())
-    .describe('Paths in the lab to what stands there while the probes run; null takes a thing away')
+    .describe(
+      'Paths in the lab to what stands there while the probes run (`vpcs.main…`, `manifests.netpol/api…`); null takes a thing away',
+    )
     .default({}),
   probes: named(ProbeSpec).describe('Probes of the lab as it is then'),
 });

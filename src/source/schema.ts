@@ -7,7 +7,7 @@
 import * as z from 'zod';
 
 import { type Diagnostics, suggest } from '../base/diagnostic.ts';
-import { isRecord, type Path, type SourceTree } from './yaml.ts';
+import { isRecord, type Path, type SourceTree, valueAt } from './yaml.ts';
 
 /** The value as the schema reads it, or undefined after reporting what is wrong with it. */
 export function readWith<Schema extends z.ZodType>(
@@ -230,16 +230,6 @@ function kindOf(value: unknown): string {
   if (typeof value === 'string') return `the text "${value}"`;
   if (typeof value === 'number' || typeof value === 'boolean') return String(value);
   return typeof value;
-}
-
-export function valueAt(value: unknown, path: Path): unknown {
-  let here = value;
-  for (const key of path) {
-    if (Array.isArray(here)) here = (here as unknown[])[Number(key)];
-    else if (isRecord(here)) here = here[String(key)];
-    else return undefined;
-  }
-  return here;
 }
 
 /** The keys that the schema knows at a path: what a misspelt key is compared with. */

@@ -55,11 +55,16 @@ export class SourceTree {
 
   /** The same document with the value at the path replaced; `undefined` takes it out. */
   patched(path: Path, value: unknown, from: SourceTree, fromPath: Path): SourceTree {
+    const patched = replaceAt(this.value, path, value);
     const positions = new Map<string, Position>();
     const gone = pathKey(path);
+    const moved = value === undefined ? movedUp(this.value, path) : undefined;
     for (const [key, position] of this.#positions) {
-      if (key !== gone && !key.startsWith(`${gone}\0`)) positions.set(key, position);
+      if (key === gone || key.startsWith(`${gone}\0`)) continue;
+      positions.set(moved === undefined ? key : moved(key), position);
     }
+    // Where an element of a list was stands the next one.
+    if (moved !== undefined) return new SourceTree(this.file, patched, positions);
     const source = pathKey(fromPath);
     for (const [key, position] of from.#positions) {
       if (key === source) positions.set(gone, position);
@@ -67,7 +72,7 @@ export class SourceTree {
         positions.set(gone + (source === '' ? '\0' : '') + key.slice(source.length), position);
       }
     }
-    return new SourceTree(this.file, replaceAt(this.value, path, value), positions);
+    return new SourceTree(this.file, patched, positions);
   }
 
   #find(path: Path): Position | undefined {
@@ -158,6 +163,8 @@ export function resolvePath(
   isKnownKey: (path: Path, key: string) => boolean,
   at: SourceRef,
   diagnostics: Diagnostics,
+  /** What a person has written of which this is the end, and what the value is. */
+  whole: { readonly text: string; readonly what: string } = { text, what: 'the lab' },
 ): Path | undefined {
   const path: (string | number)[] = [];
   let rest = text.split('.');
@@ -169,7 +176,7 @@ export function resolvePath(
         diagnostics.error(
           'unknown-path',
           at,
-          `"${text}": "${word}" is no position in a list of ${here.length}`,
+          `"${whole.text}": "${word}" is no position in a list of ${here.length}`,
           'positions start at 0',
         );
         return undefined;
@@ -203,7 +210,7 @@ export function resolvePath(
     diagnostics.error(
       'unknown-path',
       at,
-      `"${text}": there is no "${word}"${path.length === 0 ? ' in the lab' : ` in ${path.join('.')}`}`,
+      `"${whole.text}": there is no "${word}" in ${path.length === 0 ? whole.what : path.join('.')}`,
       suggest(word, known),
     );
     return undefined;
@@ -215,8 +222,33 @@ export function isRecord(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
+/** What stands at the path, or undefined. */
+export function valueAt(value: unknown, path: Path): unknown {
+  let here = value;
+  for (const key of path) {
+    if (Array.isArray(here)) here = (here as unknown[])[Number(key)];
+    else if (isRecord(here)) here = here[String(key)];
+    else return undefined;
+  }
+  return here;
+}
+
 function pathKey(path: Path): string {
   return path.join('\0');
+}
+
+/** Where a key is once a list has lost the element at the path: those behind it move up. Undefined where it is no list's. */
+function movedUp(value: unknown, path: Path): ((key: string) => string) | undefined {
+  const list = path.slice(0, -1);
+  if (!Array.isArray(valueAt(value, list))) return undefined;
+  const index = Number(path.at(-1));
+  const start = list.length === 0 ? '' : `${pathKey(list)}\0`;
+  return (key) => {
+    if (!key.startsWith(start)) return key;
+    const [position = '', ...rest] = key.slice(start.length).split('\0');
+    if (!/^\d+$/.test(position) || Number(position) <= index) return key;
+    return start + pathKey([Number(position) - 1, ...rest]);
+  };
 }
 
 function replaceAt(value: unknown, path: Path, replacement: unknown): unknown {

@@ -87,6 +87,24 @@ t.test('a patch without a value takes a thing out, and the rest stays', async (t
   );
 });
 
+t.test(
+  'where a list has lost an element, those behind it are found where they stand',
+  async (t) => {
+    const tree = read('list:\n  - a: 1\n  - b: 2\n  - c: 3\nlist-2:\n  - d: 4\n');
+    const shorter = tree.patched(['list', 1], undefined, tree, []);
+    t.strictSame(shorter.value, { list: [{ a: 1 }, { c: 3 }], 'list-2': [{ d: 4 }] });
+    t.strictSame(
+      [
+        shorter.at(['list', 0, 'a']),
+        shorter.at(['list', 1, 'c']),
+        shorter.keyAt(['list', 1]),
+        shorter.at(['list-2', 0, 'd']),
+      ].map(renderSourceRef),
+      ['lab.yaml:2:8', 'lab.yaml:4:8', 'lab.yaml:4:5', 'lab.yaml:6:8'],
+    );
+  },
+);
+
 t.test('a path as a person writes it, with dots inside of names', async (t) => {
   const diagnostics = new Diagnostics();
   const { value } = read(TEXT);
