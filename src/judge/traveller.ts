@@ -316,12 +316,17 @@ export class Traveller {
     this.note(`${by} has sent it on before, and takes it for another connection now`);
   }
 
-  /** A reply bears again the address that its request was sent to, where the one who changed that sees it. */
+  /**
+   * A reply bears again the address that its request was sent to, where the one who changed that sees it. So does an error,
+   * whoever says it on the way: it looks like the reply.
+   * @see Linux net/netfilter/nf_nat_core.c nf_nat_icmp_reply_translation
+   */
   restoreSource(by: string): boolean {
     const request = this.#request;
     if (request === undefined) return false;
+    const { source, isError } = this.packet;
     const found = request.#redirections.find(
-      (one) => one.by === by && one.redirected === this.packet.source,
+      (one) => one.by === by && (isError || one.redirected === source),
     );
     if (found === undefined || isOfLaterPass(found)) return false;
     this.packet = { ...this.packet, source: found.original, sourcePort: found.originalPort };

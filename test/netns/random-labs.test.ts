@@ -66,6 +66,14 @@ const KINDS: Readonly<Record<string, (cloud: Cloud) => boolean>> = {
     (cluster?.networkPolicies.length ?? 0) > 0,
   NetworkPolicies: ({ cluster }) => (cluster?.networkPolicies.length ?? 0) > 0,
   Services: ({ cluster }) => declaredServices(cluster) > 0,
+  'Services of no pods': ({ cluster }) =>
+    (cluster?.services ?? []).some(
+      ({ name, ports }) =>
+        name !== 'kubernetes' &&
+        ports.some((port) => port.endpoints.some(({ pod }) => pod === undefined)),
+    ),
+  'no node port support': ({ cluster }) =>
+    cluster?.settings.AWS_VPC_CNI_NODE_PORT_SUPPORT === false && declaredServices(cluster) > 0,
 };
 
 /** Every cluster has one, for its API server. */

@@ -22,6 +22,7 @@ export interface Draft {
   readonly internet: Record<string, { address: string; ports: readonly number[] } & More>;
   readonly pods: PodDraft[];
   readonly services: ServiceDraft[];
+  readonly slices: SliceDraft[];
   readonly policies: PolicyDraft[];
   readonly groupPolicies: PolicyDraft[];
 }
@@ -34,6 +35,13 @@ interface PolicyDraft {
 interface ServiceDraft {
   readonly name: string;
   readonly spec: More;
+}
+
+/** Endpoints that are no pods. */
+interface SliceDraft {
+  readonly service: string;
+  readonly ports: readonly number[];
+  readonly addresses: readonly string[];
 }
 
 type More = Record<string, unknown>;
@@ -166,6 +174,7 @@ const cluster: Feature = fc
   .record({
     nodes: fc.array(fc.record({ subnet: pick, isPublic: rarely(3) }), { maxLength: 2 }),
     externalSnat: fc.boolean(),
+    hasNoNodePortSupport: rarely(4),
     excluded: fc.subarray(BLOCKS_WITHOUT_SNAT),
     pods: fc.array(
       fc.record({
@@ -192,6 +201,7 @@ const cluster: Feature = fc
     if (drawn.nodes.length === 0) return;
     cni['AWS_VPC_K8S_CNI_EXTERNALSNAT'] = String(drawn.externalSnat);
     cni['AWS_VPC_K8S_CNI_EXCLUDE_SNAT_CIDRS'] = drawn.excluded.join(',');
+    if (drawn.hasNoNodePortSupport) cni['AWS_VPC_CNI_NODE_PORT_SUPPORT'] = 'false';
     drawn.pods.forEach((one, index) => {
       const name = `pod-${index + 1}`;
       // Two on the network of one node must not listen on one port.
@@ -328,6 +338,38 @@ const internetHosts: Feature = fc
     // In two blocks, so that a route may lead to one alone.
     all.forEach((ports, index) => {
       internet[`host-${index + 1}`] = { address: `198.51.100.${10 + 128 * index}`, ports };
+    });
+  });
+
+/** Services that select nothing: of instances and of hosts on the internet, by addresses that somebody wrote down. */
+const outerServices: Feature = fc
+  .array(
+    fc.record({
+      endpoints: fc.array(pick, { minLength: 1, maxLength: 2 }),
+      port: fc.constantFrom(80, 443, 5432),
+      hasNodePort: rarely(3),
+      isLocalOutside: rarely(3),
+    }),
+    { maxLength: 2 },
+  )
+  .map((all) => (draft) => {
+    if (Object.keys(draft.cluster.nodes).length === 0) return;
+    const addresses = [
+      ...Object.values(draft.vpc.instances).map(({ address }) => String(address)),
+      ...Object.values(draft.internet).map(({ address }) => address),
+    ];
+    all.forEach((one, index) => {
+      const name = `outer-${index + 1}`;
+      draft.services.push({
+        name,
+        spec: {
+          ...(one.hasNodePort ? { type: 'NodePort' } : {}),
+          ...(one.hasNodePort && one.isLocalOutside ? { externalTrafficPolicy: 'Local' } : {}),
+          ports: [{ port: one.port }],
+        },
+      });
+      const picks = one.endpoints.map((number) => picked(addresses, number));
+      draft.slices.push({ service: name, ports: [one.port], addresses: [...new Set(picks)] });
     });
   });
 
@@ -537,6 +579,7 @@ const FEATURES: readonly Feature[] = [
   cluster,
   services,
   internetHosts,
+  outerServices,
   networkPolicies,
   routeTables,
   securityGroups,
@@ -558,6 +601,7 @@ export const randomLab: fc.Arbitrary<RandomLab> = fc.tuple(...FEATURES).map((edi
     internet: {},
     pods: [],
     services: [],
+    slices: [],
     policies: [],
     groupPolicies: [],
   };
@@ -575,6 +619,7 @@ function write({
   internet,
   pods,
   services: all,
+  slices,
   policies,
   groupPolicies,
 }: Draft): RandomLab {
@@ -597,6 +642,14 @@ function write({
       kind: 'Service',
       metadata: { name },
       spec,
+    })),
+    ...slices.map(({ service, ports, addresses }) => ({
+      apiVersion: 'discovery.k8s.io/v1',
+      kind: 'EndpointSlice',
+      metadata: { name: service, labels: { 'kubernetes.io/service-name': service } },
+      addressType: 'IPv4',
+      ports: ports.map((port) => ({ name: '', port })),
+      endpoints: addresses.map((address) => ({ addresses: [address] })),
     })),
     ...policies.map(({ name, spec }) => ({
       apiVersion: 'networking.k8s.io/v1',
