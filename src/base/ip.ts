@@ -6,7 +6,7 @@
  * documents that it canonicalises (100.68.0.18/18 becomes 100.68.0.0/18).
  */
 
-import { IPv4 } from 'ip-num';
+import { IPv4, IPv6CidrRange } from 'ip-num';
 
 import { remembering } from './remember.ts';
 
@@ -82,6 +82,22 @@ export function contains(block: Cidr, address: Ipv4): boolean {
 
 export function containsCidr(outer: Cidr, inner: Cidr): boolean {
   return prefixLength(outer) <= prefixLength(inner) && contains(outer, baseAddress(inner));
+}
+
+/** A block of IPv6, of which a lab has none but manifests may; undefined when the text is none. @see RFC 4291 2.2 */
+export function parseIpv6Block(text: string): IPv6CidrRange | undefined {
+  // ip-num does not know an address of IPv4 at the end of one (`::ffff:10.0.3.50`).
+  const plain = text.replace(/(?<=:)[\d.]+(?=\/)/, (last) => {
+    const address = parseIpv4(last);
+    if (address === undefined) return last;
+    const value = toNumber(address);
+    return `${Math.floor(value / 0x1_00_00).toString(16)}:${(value % 0x1_00_00).toString(16)}`;
+  });
+  try {
+    return IPv6CidrRange.fromCidr(plain);
+  } catch {
+    return undefined;
+  }
 }
 
 export function overlaps(a: Cidr, b: Cidr): boolean {

@@ -4,8 +4,8 @@
  * @see kubernetes v1.31 pkg/apis/networking/validation/validation.go ValidateIPBlock
  */
 
-import type { Diagnostics } from '../base/diagnostic.ts';
-import { type Cidr, containsCidr, parseCidr, parseIpv4, prefixLength } from '../base/ip.ts';
+import type { Diagnostics, SourceRef } from '../base/diagnostic.ts';
+import { type Cidr, containsCidr, parseCidr, parseIpv6Block, prefixLength } from '../base/ip.ts';
 import type { Where } from '../source/yaml.ts';
 
 export interface IpBlock {
@@ -25,17 +25,22 @@ export function readBlock(
   where: Where,
   diagnostics: Diagnostics,
 ): IpBlock | undefined {
-  if (isIpv6(cidr ?? '')) {
+  const ofIpv6 = parseIpv6Block(cidr ?? '');
+  if (ofIpv6 !== undefined) {
     diagnostics.warning(
       'policy-ipv6',
       where.at('cidr'),
       `ipBlock ${cidr ?? ''} matches nothing: a lab's addresses are IPv4`,
     );
     for (const [index, text] of (except ?? []).entries()) {
-      if (isIpv6(text)) continue;
-      const what = `except: "${text}" is not a CIDR block of IPv6, as ${cidr ?? ''} is`;
-      const hint = 'write it like 2001:db8:0:1::/64';
-      diagnostics.error('not-a-cidr', where.at('except', index), what, hint);
+      const at = where.at('except', index);
+      const part = parseIpv6Block(text);
+      if (part === undefined) {
+        const what = `except: "${text}" is not a CIDR block of IPv6, as ${cidr ?? ''} is`;
+        diagnostics.error('not-a-cidr', at, what, 'write it like 2001:db8:0:1::/64');
+      } else if (!ofIpv6.contains(part) || part.isEquals(ofIpv6)) {
+        reportOutside(text, cidr ?? '', at, diagnostics);
+      }
     }
     return undefined;
   }
@@ -55,12 +60,7 @@ export function readBlock(
       const hint = 'write it like 10.0.3.0/24; one address is 10.0.3.50/32';
       diagnostics.error('not-a-cidr', at, `except: "${text}" is not a CIDR block`, hint);
     } else if (block !== undefined && !isInside(block, one)) {
-      diagnostics.error(
-        'policy-except',
-        at,
-        `except ${one} is not inside of cidr ${block}`,
-        'leave out a smaller part of the block: all of it is no part',
-      );
+      reportOutside(one, block, at, diagnostics);
     }
     return one ?? [];
   });
@@ -71,23 +71,7 @@ function isInside(block: Cidr, part: Cidr): boolean {
   return containsCidr(block, part) && prefixLength(part) > prefixLength(block);
 }
 
-/** Eight groups, of which `::` stands for those that are missing. @see RFC 4291 2.2 */
-function isIpv6(text: string): boolean {
-  const [, address = '', length] = /^([0-9a-f:]*:[0-9a-f:]*)\/(\d{1,3})$/i.exec(mapped(text)) ?? [];
-  const [before = '', after, ...more] = address.split('::');
-  const groups = [before, after ?? ''].flatMap((part) => (part === '' ? [] : part.split(':')));
-  return (
-    length !== undefined &&
-    Number(length) <= 128 &&
-    more.length === 0 &&
-    groups.every((group) => /^[0-9a-f]{1,4}$/i.test(group)) &&
-    (after === undefined ? groups.length === 8 : groups.length < 8)
-  );
-}
-
-/** An address of IPv4 at the end stands for two groups: `::ffff:10.0.3.50`. */
-function mapped(text: string): string {
-  return text.replace(/(?<=:)[\d.]+(?=\/)/, (last) =>
-    parseIpv4(last) === undefined ? last : '0:0',
-  );
+function reportOutside(part: string, block: string, at: SourceRef, diagnostics: Diagnostics): void {
+  const hint = 'leave out a smaller part of the block: all of it is no part';
+  diagnostics.error('policy-except', at, `except ${part} is not inside of cidr ${block}`, hint);
 }
