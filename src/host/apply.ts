@@ -71,7 +71,8 @@ function cost({ input }: Command): number {
 }
 
 function scriptOf(command: Command, id: number): string {
-  return `echo @${id} >&2\n${renderCommand(withoutLock(command), ' || exit 9')}`;
+  // Servers that are not root read what is written here, whatever the user's own files are like.
+  return `umask 022; echo @${id} >&2\n${renderCommand(withoutLock(command), ' || exit 9')}`;
 }
 
 /** From what a shell said last to the object that wanted it. */

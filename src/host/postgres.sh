@@ -3,7 +3,6 @@
 #
 #   postgres.sh primary NAME PEER                PEER is the name of the other one of a Multi-AZ instance, else -
 #   postgres.sh standby NAME PEER ADDRESS PORT   the primary's address on the link between the two
-#   postgres.sh stop NAME
 #
 # Its configuration is NAME.conf, NAME.hba and NAME.sql in /run/hoplab, its data lies in /run/hoplab/postgres/NAME. It
 # comes back once the server takes connections (a standby: once it follows its primary), and says in NAME.log why it does
@@ -12,14 +11,17 @@
 # PostgreSQL refuses to run as root, also as that of a user namespace, and wants its user to have a name: it is the one
 # that comes with its package.
 set -eu
-copying=''
-role=$1 name=$2 peer=${3--}
+umask 022
+role=$1 name=$2 peer=$3
 base=/run/hoplab/postgres
 data=$base/$name
+other=$base/$peer
 log=/run/hoplab/$name.log
 config=/run/hoplab/$name.conf
 sql=/run/hoplab/$name.sql
-cache=${XDG_CACHE_HOME:-${HOME:+$HOME/.cache}}
+# Relative ones mean nothing: XDG Base Directory Specification, "Basics".
+case ${XDG_CACHE_HOME-} in /*) cache=$XDG_CACHE_HOME ;; *) cache=${HOME:+$HOME/.cache} ;; esac
+unpacked='' copying=''
 for directory in /usr/lib/postgresql/*/bin; do
   [ ! -x "$directory/postgres" ] || PATH=$directory:$PATH
 done
@@ -30,6 +32,9 @@ initdb='initdb -U rdsadmin -A trust -E UTF8 --locale=C --wal-segsize=1 --no-sync
 as_postgres() { setpriv --reuid postgres --regid postgres --clear-groups "$@"; }
 
 fail() {
+  [ -z "$copying" ] || kill "$copying" 2>/dev/null || :
+  # Whatever is kept that a server does not start from is made anew next time.
+  [ -z "$unpacked" ] || rm -f "$unpacked"
   tail -n 5 "$log" >&2
   echo "postgres.sh: $name: $1" >&2
   exit 1
@@ -45,16 +50,19 @@ processes_in() {
   return 0
 }
 
-# "Fast": connections are ended, and what was written is sent to the standby first.
+# "Fast": connections are ended, and what was written is sent to the standby first; who has none is not waited for long, for
+# it may have had one whose link is gone.
 end() {
   [ -d "$1" ] || return 0
-  if read -r pid <"$1/postmaster.pid" && [ "/proc/$pid/cwd" -ef "$1" ] && kill -INT "$pid"; then
-    tries=0
-    while [ "/proc/$pid/cwd" -ef "$1" ] && [ $tries -lt 600 ]; do
-      tries=$((tries + 1))
-      sleep 0.005
-    done
-  fi 2>/dev/null
+  tries=$([ "$peer" = - ] && echo 60 || echo 600)
+  {
+    if read -r pid <"$1/postmaster.pid" && [ "/proc/$pid/cwd" -ef "$1" ] && kill -INT "$pid"; then
+      while [ "/proc/$pid/cwd" -ef "$1" ] && [ "$tries" -gt 0 ]; do
+        tries=$((tries - 1))
+        sleep 0.005
+      done
+    fi
+  } 2>/dev/null
   # Who would not end, and children of a server that somebody has killed.
   while processes=$(processes_in "$1") && [ -n "$processes" ]; do
     # shellcheck disable=SC2086 # a list of words
@@ -75,23 +83,35 @@ key() {
   key=$cache/hoplab/postgres-${key%"${key#????????????????}"}.tar
 }
 
-# Leaves open what it unpacked: what is kept by this name may be another one a moment later.
+# Into one directory, or into a second one in the background, too: from the same file, for what is kept by this name may be
+# another one a moment later.
 unpack() {
   [ -n "$cache" ] && [ -r "$key" ] || return 1
-  exec 5<"$key"
-  unpack_again "$1"
+  {
+    unpack_open "$1" || return 1
+    unpacked=$key
+    touch -c "$key" 2>/dev/null || :
+    [ -z "${2-}" ] || { unpack_open "$2" && name_standby; } &
+    copying=$!
+  } 5<"$key"
 }
 
-unpack_again() { as_postgres mkdir "$1" && as_postgres tar -xf - -C "$1" <"/proc/$$/fd/5" 2>/dev/null; }
+# The last that was packed is there, so all is.
+unpack_open() {
+  as_postgres mkdir "$1" && as_postgres tar -xf - -C "$1" </proc/self/fd/5 2>/dev/null && [ -e "$1/hoplab.whole" ]
+}
 
-# One at a time; who was killed at it has left no more than a part, which the next one writes over. Some tens of MB each:
-# the newest stay.
+# One at a time; who was killed at it has left no more than a part. Some tens of MB each: those that were used last stay.
 keep() {
   [ -n "$cache" ] || return 0
+  : >"$1/hoplab.whole"
   {
     mkdir -p "$cache/hoplab" &&
-      flock -n "$cache/hoplab" sh -c 'tar -cf "$0.part" -C "$1" . && mv "$0.part" "$0"' "$key" "$1" &&
-      for old in $(cd "$cache/hoplab" && ls -t | grep '^postgres-.*tar$' | tail -n +7); do rm -f "$cache/hoplab/$old"; done
+      flock -n "$cache/hoplab" sh -c '
+        rm -f "${0%/*}"/postgres-*.part
+        tar -cf "$0.part" -C "$1" --exclude=./hoplab.whole . hoplab.whole && sync "$0.part" && mv "$0.part" "$0"
+        cd "${0%/*}" && ls -t | grep "^postgres-.*tar$" | tail -n +7 | while read -r old; do rm -f "$old"; done
+      ' "$key" "$1"
   } 2>/dev/null || :
 }
 
@@ -108,31 +128,61 @@ make_empty() {
 # gets its name when it is whole.
 create() {
   rm -rf "$data" "$data.new"
-  standby=''
   if [ "$peer" != - ]; then
-    standby=$base/$peer
-    end "$standby"
-    rm -rf "$standby" "$standby.new"
+    end "$other"
+    rm -rf "$other" "$other.new"
   fi
-  # What has another birth is another database, whatever PostgreSQL's own identifier says, which is kept with it.
-  read -r birth </proc/sys/kernel/random/uuid
+  read -r line </proc/sys/kernel/random/uuid
   key <"$sql"
-  if unpack "$data.new"; then
-    [ -z "$standby" ] || { unpack_again "$standby.new" && name_whole "$standby"; } &
-    copying=$!
-  else
+  if [ "$peer" = - ]; then second=''; else second=$other.new; fi
+  if ! unpack "$data.new" "$second"; then
+    rm -rf "$data.new"
     make_empty "$data.new"
     said=$(as_postgres postgres --single -D "$data.new" -c fsync=off -c log_checkpoints=off postgres <"$sql" 2>&1) || fail "$said"
     case $said in *ERROR:* | *FATAL:*) fail "$said" ;; esac
     install -o postgres -g postgres -m 600 "$sql" "$data.new/hoplab.sql"
     key <"$sql"
     keep "$data.new"
-    [ -z "$standby" ] || { cp -a "$data.new" "$standby.new" && name_whole "$standby"; }
+    [ "$peer" = - ] || { cp -a "$data.new" "$other.new" && name_standby; }
   fi
-  name_whole "$data"
+  echo "$line" >"$data.new/hoplab.line"
+  mv "$data.new" "$data"
 }
 
-name_whole() { echo "$birth" >"$1.new/hoplab.birth" && mv "$1.new" "$1"; }
+name_standby() {
+  echo "$line" >"$other.new/hoplab.line"
+  as_postgres touch "$other.new/standby.signal"
+  mv "$other.new" "$other"
+}
+
+# A line of a database's history begins when it is made, and with each promotion. hoplab.line says which line the data are
+# of, and which one that began from: PostgreSQL's own identifier is the same for all that came out of the cache, and its
+# timelines are only counted, so that two servers may both be on the second and have different things there.
+line_of() {
+  line='' parent=''
+  read -r line parent 2>/dev/null <"$1/hoplab.line" || :
+}
+
+begin_line() {
+  line_of "$data"
+  read -r next </proc/sys/kernel/random/uuid
+  echo "$next $line" >"$data/hoplab.line.new"
+  mv "$data/hoplab.line.new" "$data/hoplab.line"
+}
+
+# A standby has at most what its primary has. Who wrote itself may have more than what its peer went on from: PostgreSQL sees
+# that by where the peer's timeline begins.
+may_follow() {
+  line_of "$other"
+  theirs=$line from=$parent
+  line_of "$data"
+  case $line in
+    '') return 1 ;;
+    "$theirs") [ -e "$data/standby.signal" ] ;;
+    "$from") ;;
+    *) return 1 ;;
+  esac
+}
 
 # --- starting ------------------------------------------------------------------------------------
 
@@ -142,7 +192,7 @@ start() {
   : >>"$log"
   exec 4<"$log"
   tail -c 1 <&4 >/dev/null
-  setsid setpriv --reuid postgres --regid postgres --clear-groups postgres -D "$data" -c config_file="$config" >>"$log" 2>&1 </dev/null 4<&- 5<&- &
+  setsid setpriv --reuid postgres --regid postgres --clear-groups postgres -D "$data" -c config_file="$config" >>"$log" 2>&1 </dev/null 4<&- &
   server=$!
 }
 
@@ -151,29 +201,8 @@ is_running() { [ -e "/proc/$server/cwd" ]; } # a zombie has none
 # pidfile.h: line 1 is the server's pid, line 8 its state.
 is_ready() {
   first='' state=''
-  { read -r first && for _ in 2 3 4 5 6 7 8; do read -r state; done; } <"$data/postmaster.pid" 2>/dev/null || :
+  { read -r first && for _ in 2 3 4 5 6 7 8; do read -r state; done; } 2>/dev/null <"$data/postmaster.pid" || :
   case $first/$state in "$server/ready"*) ;; *) return 1 ;; esac
-}
-
-# 0: it follows the timeline of its primary; 1: it can't, from where it is; 2: nothing is known yet.
-follows() {
-  while read -r line <&4; do
-    case $line in
-      *' started streaming WAL '*" on timeline $timeline" | *' restarted WAL streaming '*" on timeline $timeline") return 0 ;;
-      *'forked off'* | *"is not in this server's history"* | *'has already been removed'*) return 1 ;;
-      *'is behind recovery timeline'* | *'is ahead of the WAL flush position'*) return 1 ;;
-    esac
-  done
-  return 2
-}
-
-# A timeline begins with each promotion, with a file that tells of those before it.
-timeline_of_peer() {
-  timeline=1
-  for history in "$base/$peer/pg_wal/"*.history; do
-    [ ! -e "$history" ] || timeline=${history##*/}
-  done
-  timeline=$((0x${timeline%.history}))
 }
 
 start_primary() {
@@ -184,19 +213,51 @@ start_primary() {
   done
 }
 
+# 0: it follows the timeline of its primary; 1: it can't, from where it is; 2: nothing is known yet.
+follows() {
+  while read -r said <&4; do
+    case $said in
+      *' started streaming WAL '*" on timeline $timeline" | *' restarted WAL streaming '*" on timeline $timeline") return 0 ;;
+      *'forked off'* | *"is not in this server's history"* | *'has already been removed'*) return 1 ;;
+      *'is behind recovery timeline'* | *'is ahead of the WAL flush position'*) return 1 ;;
+    esac
+  done
+  return 2
+}
+
+# Each timeline but the first has a file that tells of those before it.
+timeline_of_peer() {
+  timeline=1
+  for history in "$other/pg_wal/"*.history; do
+    [ ! -e "$history" ] || timeline=${history##*/}
+  done
+  timeline=$((0x${timeline%.history}))
+}
+
 # 1: what it has does not lead to where its primary is.
 start_standby() {
   timeline_of_peer
+  # It asks for the next timeline when the last one has ended, again and again until there is an answer.
+  echo "wal_retrieve_retry_interval = '10ms'" >"$data/postgresql.auto.conf"
   start
   tries=0
   while [ $tries -lt 600 ]; do
-    follows && return 0 || [ $? = 2 ] || return 1
+    found=0
+    follows || found=$?
+    if [ $found = 0 ]; then
+      : >"$data/postgresql.auto.conf"
+      kill -HUP "$server"
+      return 0
+    fi
+    [ $found = 2 ] || return 1
     is_running || return 1
     tries=$((tries + 1))
     sleep 0.005
   done
   return 1
 }
+
+# --- the roles -----------------------------------------------------------------------------------
 
 # The base is made by whoever is first.
 [ -d "$base" ] || mkdir -p "$base"
@@ -205,11 +266,23 @@ chown postgres:postgres "$base"
 case $role in
   primary)
     # Whoever else is the primary must take no more writes; its standby goes on.
-    [ "$peer" = - ] || [ -e "$base/$peer/standby.signal" ] || end "$base/$peer"
+    [ "$peer" = - ] || [ -e "$other/standby.signal" ] || end "$other"
     end "$data"
-    cmp -s "$sql" "$data/hoplab.sql" || create
+    if cmp -s "$sql" "$data/hoplab.sql"; then
+      :
+    elif [ "$peer" != - ] && cmp -s "$sql" "$other/hoplab.sql"; then
+      # It was in the other zone alone until now.
+      end "$other"
+      rm -rf "$data"
+      mv "$other" "$data"
+    else
+      create
+    fi
     # Recovery that is no standby's ends where the log ends, and begins a new timeline: that is a promotion.
-    [ ! -e "$data/standby.signal" ] || mv "$data/standby.signal" "$data/recovery.signal"
+    if [ -e "$data/standby.signal" ]; then
+      begin_line
+      mv "$data/standby.signal" "$data/recovery.signal"
+    fi
     start_primary
     [ -z "$copying" ] || wait "$copying" || :
     ;;
@@ -217,17 +290,22 @@ case $role in
     address=$4 port=$5
     end "$data"
     # Who was the primary until now, or was ended, has what the other one had then, and asks for what came later.
-    if cmp -s "$data/hoplab.birth" "$base/$peer/hoplab.birth"; then
+    if may_follow; then
       as_postgres touch "$data/standby.signal"
-      if start_standby; then exit; fi
+      if start_standby; then
+        cp "$other/hoplab.line" "$data/hoplab.line"
+        exit
+      fi
       end "$data"
     fi
     rm -rf "$data.new"
-    as_postgres pg_basebackup -D "$data.new" -h "$address" -p "$port" -U rdsrepladmin -w -c fast -X stream --no-sync --no-manifest >>"$log" 2>&1 || fail 'pg_basebackup failed'
+    PGCONNECT_TIMEOUT=3 as_postgres pg_basebackup -D "$data.new" -h "$address" -p "$port" -U rdsrepladmin -w -c fast -X stream --no-sync --no-manifest >>"$log" 2>&1 || fail 'pg_basebackup failed'
     as_postgres touch "$data.new/standby.signal"
     rm -rf "$data"
     mv "$data.new" "$data"
-    start_standby || fail 'it does not follow its primary'
+    start_standby || {
+      end "$data"
+      fail 'it does not follow its primary'
+    }
     ;;
-  stop) end "$data" ;;
 esac

@@ -3,7 +3,8 @@
  *
  * A server is a primary, or the standby of one: the two have a link of their own. Both are started by their role, so that
  * a change of roles is a change of two processes: the one that becomes the primary ends the other first and then its own
- * recovery, the one that becomes the standby follows it from where it was, or is made anew from it. Who runs is known by its process, as with every daemon.
+ * recovery, the one that becomes the standby follows it from where it was, or is made anew from it. Who runs is known by
+ * its process, as with every daemon.
  *
  * @see https://www.postgresql.org/docs/15/runtime-config.html
  * @see https://www.postgresql.org/docs/15/warm-standby.html "Streaming Replication", "Synchronous Replication"
@@ -52,7 +53,7 @@ export function postgresServer(server: PostgresServer, script: string): KernelOb
     pidFile: `${DATA}/${netns}/postmaster.pid`,
     command: `${inNetns(netns)} sh ${SCRIPT} ${role}`,
     reads: [script, config, hba, ...statements].join('\n'),
-    stop: `sh ${SCRIPT} stop ${netns}`,
+    stop: renderEnd(`${DATA}/${netns}`),
     sockets: [{ netns, protocol: 'tcp', port }],
   });
   return [
@@ -63,6 +64,13 @@ export function postgresServer(server: PostgresServer, script: string): KernelOb
     // It ends by itself whoever is to be ended before it, and in the order that loses nothing.
     { ...start, reload: start.start, ...(isStandby ? { asksOthers: true } : {}) },
   ];
+}
+
+/** Ends a server that is no more, with its data; not by the script, which goes with the last of them. */
+function renderEnd(data: string): string {
+  const isThere = `[ /proc/$pid/cwd -ef ${data} ]`;
+  const end = `pid=$(head -n 1 ${data}/postmaster.pid 2>/dev/null) && ${isThere} && kill -QUIT $pid && while ${isThere}; do sleep 0.01; done`;
+  return `${end}; rm -rf ${data} ${data}.new`;
 }
 
 function renderConfig({ netns, port, peer }: PostgresServer): string {
@@ -83,19 +91,17 @@ function renderConfig({ netns, port, peer }: PostgresServer): string {
     'log_checkpoints = off',
     "log_timezone = 'UTC'",
     'hot_standby = off',
+    // The end of what is there is where a promotion ends: there is no archive to look for more in.
+    ...(isStandby ? [] : ["restore_command = 'false'"]),
     ...(peer === undefined
       ? []
       : isStandby
         ? [
             `primary_conninfo = 'host=${peer.address} port=${port} user=rdsrepladmin application_name=${STANDBY}'`,
-            // A failover's new timeline is asked for when the old one has ended, after this time.
-            "wal_retrieve_retry_interval = '10ms'",
+            // How often it asks a primary that is away.
+            "wal_retrieve_retry_interval = '1s'",
           ]
-        : [
-            `synchronous_standby_names = '${STANDBY}'`,
-            // The end of what is there is where a promotion ends: there is no archive to look for more in.
-            "restore_command = 'false'",
-          ]),
+        : [`synchronous_standby_names = '${STANDBY}'`]),
     '',
   ].join('\n');
 }

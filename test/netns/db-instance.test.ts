@@ -200,6 +200,79 @@ t.test('RDS-02: who has what its new primary never had is made anew from it', as
   });
 });
 
+t.test('RDS-02: what was confirmed is there after a failover that broke off', async (t) => {
+  await withLab(t, { lab: MULTI_AZ }, async (lab) => {
+    const app = (query: string, host?: string): Promise<string> =>
+      ask(lab, 'instance/app', query, host);
+    t.equal(await app('create table orders as select 1 as id'), 'SELECT 1');
+    // As if killed when the standby was the primary already, and who was it until then had begun to follow.
+    const path = '/run/hoplab/rds-app-az-2.conf';
+    const config = [...lab.load(FAILED_OVER).state.values()]
+      .map(({ object }) => object)
+      .find((object) => object.kind === 'file' && object.path === path);
+    await lab.sh(`cat >${path} <<'END'\n${config?.kind === 'file' ? config.content : ''}END`);
+    await lab.sh(
+      'nsenter --net=/run/netns/rds-app-az-2 sh /run/hoplab/postgres.sh primary rds-app-az-2 rds-app-az-1 </dev/null',
+    );
+    await lab.sh(
+      'setpriv --reuid postgres --clear-groups touch /run/hoplab/postgres/rds-app-az-1/standby.signal',
+    );
+    t.equal(await app('insert into orders values (2)', '10.0.6.20'), 'silence');
+
+    // Back again: both have begun a second timeline then, and are not the same.
+    await lab.repair();
+    t.equal(await copies(lab, 'rds-app-az-1'), 1, 'who has begun another line is made anew');
+    t.equal(await app('insert into orders values (3)'), 'INSERT 0 1');
+    await lab.change(FAILED_OVER);
+    t.equal(await copies(lab, 'rds-app-az-2'), 0);
+    t.equal(await app('insert into orders values (4)'), 'INSERT 0 1');
+    t.equal(await app('select string_agg(id::text, chr(44) order by id) from orders'), '1,3,4');
+    t.equal(renderDrift((await lab.verify()).drift, true), '');
+  });
+});
+
+t.test(
+  'one zone becomes two, two become one, and the data stay until the database goes',
+  async (t) => {
+    const ids = 'select string_agg(id::text, chr(44) order by id) from orders';
+    await withLab(t, { lab: LAB }, async (lab) => {
+      const app = (query: string): Promise<string> => ask(lab, 'instance/app', query);
+      t.equal(await app('create table orders as select 1 as id'), 'SELECT 1');
+      await lab.change(FAILED_OVER);
+      t.equal(await app(ids), '1', 'the other zone takes it over');
+      t.equal(await app(WHO), '10.0.1.10|10.0.6.20');
+      await lab.change(MULTI_AZ);
+      t.equal(await app('insert into orders values (2)'), 'INSERT 0 1');
+      await lab.change(LAB);
+      t.equal(
+        await app('insert into orders values (3)'),
+        'INSERT 0 1',
+        'alone it confirms by itself',
+      );
+      await lab.change(FAILED_OVER);
+      t.equal(await app(ids), '1,2,3', 'a standby of before is no standby any more');
+      await lab.change(edit(FAILED_OVER, 'multiAz: true', 'multiAz: false'));
+      t.equal(
+        await app('insert into orders values (4)'),
+        'INSERT 0 1',
+        'the standby is promoted, alone',
+      );
+      t.equal(await app(ids), '1,2,3,4');
+
+      const databases = LAB.slice(LAB.indexOf('    databases:'), LAB.indexOf('  other:'));
+      await lab.change(edit(LAB, databases, ''));
+      const left = 'ls /run/hoplab/postgres; pgrep -x postgres || echo none';
+      t.equal((await lab.sh(left)).stdout.trim(), 'none', 'nothing of it is left');
+      await lab.change(LAB);
+      t.match(
+        await app(ids),
+        /relation "orders" does not exist/,
+        'a database that is made anew is empty',
+      );
+    });
+  },
+);
+
 t.test('an ordinary user has databases, too', async (t) => {
   const { home, hoplab } = ordinaryUser();
   t.teardown(async () => {
