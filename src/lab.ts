@@ -13,7 +13,7 @@ import { type PatchedManifests, patchManifests } from './k8s/manifest-patch.ts';
 import { type Manifests, readManifests } from './k8s/manifest.ts';
 import { ExperimentSpec, ProbeSpec } from './observe/probe-spec.ts';
 import { named } from './source/scalar.ts';
-import { keysAt, readWith } from './source/schema.ts';
+import { pathsOf, readWith } from './source/schema.ts';
 import { type Path, readYaml, resolvePath, SourceTree, type Where } from './source/yaml.ts';
 
 export const LabFile = z.strictObject({
@@ -128,9 +128,7 @@ export function patchLab(
       manifests = patchManifests(manifests, inManifests, diagnostics);
       continue;
     }
-    const isKnownKey = (prefix: Path, key: string): boolean =>
-      keysAt(LabFile, prefix).includes(key);
-    const resolved = resolvePath(lab.value, path, isKnownKey, at, diagnostics);
+    const resolved = resolvePath(lab.value, path, pathsOf(LabFile), at, diagnostics);
     if (resolved === undefined) continue;
     lab = lab.patched(resolved, value ?? undefined, tree, treePath);
   }
@@ -151,8 +149,10 @@ export function parseSet(text: string, diagnostics: Diagnostics): Patch | undefi
     );
     return undefined;
   }
+  const written = readYaml(file, text.slice(equals + 1), diagnostics);
   // Nothing behind the sign is null, as behind a key.
-  const [tree] = readYaml(file, text.slice(equals + 1).trim() || 'null', diagnostics);
+  const [tree] =
+    written.length > 0 || diagnostics.hasErrors ? written : readYaml(file, 'null', diagnostics);
   if (tree === undefined) return undefined;
   return { path: text.slice(0, equals), value: tree.value, tree, treePath: [], at };
 }

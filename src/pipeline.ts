@@ -80,11 +80,13 @@ export function loadText(text: LabText, sets: readonly string[] = []): Lab {
   const lab = plan(patched, text.directory, sets, undefined, diagnostics);
   // An experiment is the lab with a patch: what is wrong with it is wrong with the lab.
   const names = Object.keys(lab.spec.file.experiments);
-  return { ...lab, experiments: new Map(names.map((name) => [name, experiment(lab, name)])) };
+  const ofPatches: Diagnostic[] = [];
+  const experiments = new Map(names.map((name) => [name, experiment(lab, name, ofPatches)]));
+  return { ...lab, experiments, warnings: [...lab.warnings, ...ofPatches] };
 }
 
-/** The lab as it is during one of its experiments. */
-function experiment(lab: Lab, name: string): Lab {
+/** The lab as it is during one of its experiments. What it is warned of then is its own; what is said of the patch is not. */
+function experiment(lab: Lab, name: string, ofPatches: Diagnostic[]): Lab {
   const patches: Patch[] = patchesOf(lab.spec.file.experiments[name]?.with ?? {}, lab.source.lab, [
     'experiments',
     name,
@@ -93,6 +95,7 @@ function experiment(lab: Lab, name: string): Lab {
   const diagnostics = new Diagnostics();
   const source = patchLab(lab.source, patches, diagnostics);
   stopOnErrors(diagnostics);
+  ofPatches.push(...diagnostics.list);
   try {
     return plan(source, lab.directory, lab.sets, name, diagnostics);
   } catch (error) {

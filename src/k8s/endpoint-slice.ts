@@ -82,7 +82,7 @@ const targetSchema = z
   .looseObject({ kind: z.string().nullish(), name: z.string().nullish() })
   .nullish();
 
-const sliceSchema = z.looseObject({
+export const sliceSchema = z.looseObject({
   metadata: z.looseObject({ labels: textMapSchema }),
   addressType: z.enum(['IPv4', 'IPv6', 'FQDN']),
   ports: portsSchema,
@@ -176,7 +176,7 @@ const addressesSchema = z
   )
   .nullish();
 
-const endpointsSchema = z.looseObject({
+export const endpointsSchema = z.looseObject({
   subsets: z
     .array(
       z.looseObject({

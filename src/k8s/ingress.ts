@@ -92,7 +92,7 @@ const backendSchema = z.looseObject({
   resource: z.looseObject({}).nullish(),
 });
 
-const ingressSchema = z.looseObject({
+export const ingressSchema = z.looseObject({
   metadata: z.looseObject({ annotations: textMapSchema }),
   spec: z.looseObject({
     ingressClassName: z.string().nullish(),
@@ -354,7 +354,7 @@ export function isPortName(text: string): boolean {
   return text.length <= 15 && /^[a-z0-9]+(-[a-z0-9]+)*$/.test(text) && /[a-z]/.test(text);
 }
 
-const classSchema = z.looseObject({
+export const ingressClassSchema = z.looseObject({
   metadata: z.looseObject({ annotations: textMapSchema }),
   spec: z.looseObject({ controller: z.string().max(250) }),
 });
@@ -365,7 +365,7 @@ export function readIngressClass(
   diagnostics: Diagnostics,
 ): IngressClassSpec | undefined {
   const named = checkDnsName(object, 'subdomain', diagnostics);
-  const written = readSpec(classSchema, object, diagnostics);
+  const written = readSpec(ingressClassSchema, object, diagnostics);
   if (written === undefined || !named) return undefined;
   const { metadata, spec } = written;
   if (!/^[a-z0-9]([-a-z0-9.]*[a-z0-9])?\/.+$/.test(spec.controller)) {

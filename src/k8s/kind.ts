@@ -140,7 +140,7 @@ export function wordsOfKind({ kind }: KnownKind): readonly string[] {
 }
 
 export function kindOfWord(word: string): KnownKind | undefined {
-  return [...KINDS.values()].find((known) => wordsOfKind(known).includes(word.toLowerCase()));
+  return [...KINDS.values()].find((known) => known !== LIST && wordsOfKind(known).includes(word));
 }
 
 /** The kind of that name, or undefined after reporting `unknown-kind`. */

@@ -2,14 +2,32 @@
  * A part of the manifests replaced, by an experiment or by `--set`: `manifests.netpol/api.spec.ingress`. An object is named
  * as kubectl names it, `KIND/NAME` or `KIND/NAMESPACE/NAME`, its kind in small letters or by its short name.
  *
- * null takes an object away; a map under a name that nobody has adds one, as `kubectl apply` would: what its name says
- * already (`apiVersion`, `kind`, `metadata.name`) need not be said again.
+ * null takes an object away; a map under a name without dots that nobody has adds one, as `kubectl apply` would: what its
+ * name says already (`apiVersion`, `kind`, `metadata.name`) need not be said again.
  */
 
+import type * as z from 'zod';
+
 import { Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
-import { isRecord, type Path, resolvePath, SourceTree, valueAt } from '../source/yaml.ts';
+import { isStrictAt, keysAt, pathsOf } from '../source/schema.ts';
+import {
+  isRecord,
+  type KnownPaths,
+  type Path,
+  resolvePath,
+  SourceTree,
+  valueAt,
+} from '../source/yaml.ts';
+import { endpointsSchema, sliceSchema } from './endpoint-slice.ts';
+import { ingressClassSchema, ingressSchema } from './ingress.ts';
 import { type KnownKind, kindOfWord, wordsOfKind } from './kind.ts';
+import { namespaceSchema } from './namespace.ts';
+import { networkPolicySchema } from './network-policy.ts';
 import { type KubernetesObject, readObjects } from './object.ts';
+import { podTemplateSchema } from './pod.ts';
+import { securityGroupPolicySchema } from './security-group-policy.ts';
+import { serviceSchema } from './service.ts';
+import { workloadSchema } from './workload.ts';
 
 /** What is replaced, by what, and where that is written. */
 export interface ManifestPatch {
@@ -28,7 +46,24 @@ export interface PatchedManifests {
   readonly gone: ReadonlySet<string>;
 }
 
-/** Reports `unknown-path`. */
+/** What is read of each kind. */
+const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
+  Pod: podTemplateSchema,
+  Namespace: namespaceSchema,
+  Service: serviceSchema,
+  Endpoints: endpointsSchema,
+  Deployment: workloadSchema,
+  ReplicaSet: workloadSchema,
+  StatefulSet: workloadSchema,
+  DaemonSet: workloadSchema,
+  EndpointSlice: sliceSchema,
+  Ingress: ingressSchema,
+  IngressClass: ingressClassSchema,
+  NetworkPolicy: networkPolicySchema,
+  SecurityGroupPolicy: securityGroupPolicySchema,
+};
+
+/** Reports `unknown-path`, `not-an-object`, `patch-contradicts`, and warns with `patch-of-nothing`. */
 export function patchManifests(
   manifests: PatchedManifests,
   patch: ManifestPatch,
@@ -42,48 +77,64 @@ export function patchManifests(
   const objects = trees.flatMap((one) => readObjects(one, new Diagnostics()));
   const found = findObject(objects, text);
   if (found === undefined) {
-    const added = addedObject(patch);
-    if (added !== undefined) return { trees: [...trees, added], gone };
-    if (!isGone || !gone.has(text)) reportUnknown(patch, objects, diagnostics);
-    return manifests;
+    if (isGone && gone.has(text)) return manifests;
+    const named = newName(text);
+    if (named === undefined || !isRecord(value)) {
+      reportUnknown(text, at, objects, gone, diagnostics);
+      return manifests;
+    }
+    const object = withHeader(value, named, patch, diagnostics);
+    const list = { apiVersion: 'v1', kind: 'List', items: [] };
+    const added = new SourceTree(at.file, list, new Map());
+    return { trees: [...trees, added.patched(['items', 0], object, tree, treePath)], gone };
   }
   const { object, name, rest } = found;
   const replace = (one: SourceTree | undefined): PatchedManifests['trees'] =>
     trees.flatMap((tree) => (tree === object.tree ? (one ?? []) : tree));
-  if (rest === '' && isGone) {
+  if (rest === undefined && isGone) {
     const isAlone = object.path.length === 0;
     const left = isAlone ? undefined : object.tree.patched(object.path, undefined, tree, treePath);
     return { trees: replace(left), gone: new Set([...gone, ...namesOf(object)]) };
   }
-  if (rest === '') {
-    const whole = isRecord(value) ? withHeader(value, object.known, object) : value;
+  if (rest === undefined) {
+    if (!isRecord(value)) {
+      const what = `"manifests.${text}" is to be ${JSON.stringify(value)}, which is no object`;
+      diagnostics.error('not-an-object', at, what, 'give a map, or nothing to take it away');
+      return manifests;
+    }
+    const whole = withHeader(value, object, patch, diagnostics);
     return { trees: replace(object.tree.patched(object.path, whole, tree, treePath)), gone };
   }
-  const inside = resolvePath(
-    valueAt(object.tree.value, object.path),
-    rest,
-    isKnownKey,
-    at,
-    diagnostics,
-    { text: `manifests.${text}`, what: name },
-  );
+  const schema = SCHEMAS[object.kind];
+  const before = valueAt(object.tree.value, object.path);
+  const whole = { text: `manifests.${text}`, what: name };
+  const inside = resolvePath(before, rest, pathsIn(schema), at, diagnostics, whole);
   if (inside === undefined) return manifests;
+  if (valueAt(before, inside) === undefined) warnOfNothing(schema, inside, whole, at, diagnostics);
   const path = [...object.path, ...inside];
   return { trees: replace(object.tree.patched(path, value ?? undefined, tree, treePath)), gone };
 }
 
-/** Names may hold dots: the longest that is there wins. */
+/** Names may hold dots: the longest that is there wins. `rest` is undefined where the object as a whole is meant. */
 function findObject(
   objects: readonly KubernetesObject[],
   text: string,
-): { readonly object: KubernetesObject; readonly name: string; readonly rest: string } | undefined {
+):
+  | {
+      readonly object: KubernetesObject;
+      readonly name: string;
+      readonly rest: string | undefined;
+    }
+  | undefined {
   const matches = objects.flatMap((object) =>
     namesOf(object)
       .filter((name) => text === name || text.startsWith(`${name}.`))
       .map((name) => ({ object, name })),
   );
   const [longest] = matches.sort((a, b) => b.name.length - a.name.length);
-  return longest && { ...longest, rest: text.slice(longest.name.length + 1) };
+  if (longest === undefined) return undefined;
+  const isWhole = text === longest.name;
+  return { ...longest, rest: isWhole ? undefined : text.slice(longest.name.length + 1) };
 }
 
 function namesOf({ known, namespace, name }: KubernetesObject): string[] {
@@ -93,54 +144,105 @@ function namesOf({ known, namespace, name }: KubernetesObject): string[] {
   ]);
 }
 
-/** Keys that an object may have without having any yet. */
-const HEADER_KEYS: Readonly<Record<string, readonly string[]>> = {
-  '': ['metadata', 'spec'],
-  metadata: ['labels', 'annotations'],
+/** What every object has, whether or not its kind's schema asks for it. */
+const HEADER: Readonly<Record<string, readonly string[]>> = {
+  '': ['apiVersion', 'kind', 'metadata'],
+  metadata: ['name', 'namespace', 'labels', 'annotations'],
 };
 
-function isKnownKey(prefix: Path, key: string): boolean {
-  return HEADER_KEYS[prefix.join('.')]?.includes(key) === true;
+function pathsIn(schema: z.ZodType | undefined): KnownPaths {
+  const own = schema === undefined ? undefined : pathsOf(schema);
+  return {
+    knows: (path, key) =>
+      HEADER[path.join('.')]?.includes(key) === true || own?.knows(path, key) === true,
+    isFreeMap: (path) =>
+      /^metadata\.(labels|annotations)$/.test(path.join('.')) || own?.isFreeMap(path) === true,
+  };
 }
 
-/** Undefined when it is no new object: its kind is not known, or no map is given. */
-function addedObject({ path, value, tree, treePath, at }: ManifestPatch): SourceTree | undefined {
+/** A misspelt key would change nothing, and look like an answer. */
+function warnOfNothing(
+  schema: z.ZodType | undefined,
+  inside: Path,
+  { text, what }: { readonly text: string; readonly what: string },
+  at: SourceRef,
+  diagnostics: Diagnostics,
+): void {
+  const parent = inside.slice(0, -1);
+  const key = String(inside.at(-1));
+  const paths = pathsIn(schema);
+  if (schema === undefined || paths.knows(parent, key) || paths.isFreeMap(parent)) return;
+  // It will be refused.
+  if (isStrictAt(schema, parent)) return;
+  const known = [...(HEADER[parent.join('.')] ?? []), ...keysAt(schema, parent)];
+  const place = parent.length === 0 ? what : `${parent.join('.')} of ${what}`;
+  diagnostics.warning(
+    'patch-of-nothing',
+    at,
+    `"${text}" changes nothing: of "${key}" in ${place} nothing is read`,
+    suggest(key, known),
+  );
+}
+
+interface ObjectName {
+  readonly known: KnownKind;
+  readonly name: string;
+  /** Empty for a kind that has none. */
+  readonly namespace: string;
+}
+
+/** `netpol/api`, `netpol/shop/api`: the name of an object that may be added. */
+function newName(text: string): ObjectName | undefined {
   const [, word = '', namespace, name = ''] =
-    /^([A-Za-z]+)\/(?:([^/.]+)\/)?([^/.]+)$/.exec(path) ?? [];
+    /^([a-z]+)\/(?:([^/.]+)\/)?([^/.]+)$/.exec(text) ?? [];
   const known = kindOfWord(word);
-  if (known === undefined || !isRecord(value)) return undefined;
-  const object = withHeader(value, known, { name, namespace });
-  const list = { apiVersion: 'v1', kind: 'List', items: [] };
-  return new SourceTree(at.file, list, new Map()).patched(['items', 0], object, tree, treePath);
+  if (known === undefined || (!known.namespaced && namespace !== undefined)) return undefined;
+  return { known, name, namespace: known.namespaced ? (namespace ?? 'default') : '' };
 }
 
 function withHeader(
   value: Record<string, unknown>,
-  { apiVersions, kind, namespaced }: KnownKind,
-  { name, namespace }: { readonly name: string; readonly namespace: string | undefined },
+  { known, name, namespace }: ObjectName,
+  { path, at }: ManifestPatch,
+  diagnostics: Diagnostics,
 ): Record<string, unknown> {
-  const place = namespaced && namespace !== undefined ? { namespace } : {};
-  const written = value['metadata'];
-  const metadata = { name, ...place, ...(isRecord(written) ? written : {}) };
-  return { apiVersion: apiVersions[0], kind, ...value, metadata };
+  const { metadata: written } = value;
+  const said = isRecord(written) ? written : {};
+  const meant = { name, ...(namespace === '' ? {} : { namespace }) };
+  for (const [key, is, wanted] of [
+    ['kind', value['kind'], known.kind],
+    ...Object.entries(meant).map(([key, one]) => [`metadata.${key}`, said[key], one] as const),
+  ] as const) {
+    if (is === undefined || is === wanted) continue;
+    diagnostics.error(
+      'patch-contradicts',
+      at,
+      `"manifests.${path}" is an object whose ${key} is ${JSON.stringify(is)}`,
+      `leave ${key} out: the path says it`,
+    );
+  }
+  const isMap = written === undefined || written === null || isRecord(written);
+  const metadata = isMap ? { ...said, ...meant } : written;
+  return { apiVersion: known.apiVersions[0], ...value, kind: known.kind, metadata };
 }
 
 function reportUnknown(
-  { path, at }: ManifestPatch,
+  text: string,
+  at: SourceRef,
   objects: readonly KubernetesObject[],
+  gone: ReadonlySet<string>,
   diagnostics: Diagnostics,
 ): void {
-  const [name = ''] = path.split('.');
-  const names = objects.flatMap((object) => namesOf(object)[0] ?? []);
+  const [name = ''] = text.split('.');
   const kind = name.split('/')[0] ?? '';
+  const names = objects.flatMap((object) => namesOf(object)[0] ?? []);
+  const taken = [...gone].find((one) => text === one || text.startsWith(`${one}.`));
   const what =
-    kindOfWord(kind) === undefined
-      ? `no kind of objects is called "${kind}"`
-      : `the manifests have no "${name}"`;
-  diagnostics.error(
-    'unknown-path',
-    at,
-    `"manifests.${path}": ${what}`,
-    suggest(name, names) ?? 'name an object like pod/web or netpol/shop/api',
-  );
+    taken !== undefined
+      ? `"${taken}" has been taken away`
+      : kindOfWord(kind) === undefined
+        ? `no kind of objects is called "${kind}"`
+        : `the manifests have no "${name}"`;
+  const hint = suggest(name, names) ?? 'name an object like pod/web or netpol/shop/api';
+  diagnostics.error('unknown-path', at, `"manifests.${text}": ${what}`, hint);
 }

@@ -26,7 +26,7 @@ export interface NamespaceSpec {
 
 const INITIAL_NAMESPACES = ['default', 'kube-system', 'kube-public', 'kube-node-lease'];
 
-const namespaceSchema = z.looseObject({
+export const namespaceSchema = z.looseObject({
   metadata: z.looseObject({ labels: labelsSchema }),
 });
 

@@ -93,7 +93,7 @@ interface WrittenPorts {
 
 const POLICY_TYPES = ['Ingress', 'Egress'] as const;
 
-const policySchema = z.looseObject({
+export const networkPolicySchema = z.looseObject({
   spec: z.strictObject({
     podSelector: strictSelectorSchema.nullish(),
     policyTypes: z.array(z.enum(POLICY_TYPES)).max(2).nullish(),
@@ -115,7 +115,7 @@ export function readNetworkPolicy(
   diagnostics: Diagnostics,
 ): NetworkPolicySpec | undefined {
   const isNamed = checkDnsName(object, 'subdomain', diagnostics);
-  const written = readSpec(policySchema, object, diagnostics);
+  const written = readSpec(networkPolicySchema, object, diagnostics);
   if (written === undefined) return undefined;
   const { namespace, name, at, tree, path } = object;
   const where = tree.where([...path, 'spec']);

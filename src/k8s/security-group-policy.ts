@@ -27,7 +27,7 @@ export interface SecurityGroupPolicySpec {
   readonly where: Where;
 }
 
-const policySchema = z.looseObject({
+export const securityGroupPolicySchema = z.looseObject({
   spec: z.looseObject({
     podSelector: labelSelectorSchema.nullish(),
     serviceAccountSelector: z.looseObject({}).nullish(),
@@ -40,7 +40,7 @@ export function readSecurityGroupPolicy(
   object: KubernetesObject,
   diagnostics: Diagnostics,
 ): SecurityGroupPolicySpec | undefined {
-  const written = readSpec(policySchema, object, diagnostics);
+  const written = readSpec(securityGroupPolicySchema, object, diagnostics);
   const { tree, path, namespace, name } = object;
   if (written === undefined) return undefined;
   const { podSelector, serviceAccountSelector, securityGroups } = written.spec;

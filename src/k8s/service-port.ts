@@ -54,6 +54,8 @@ export function checkServicePorts(
   const { name, type, ports, where } = service;
   const before = diagnostics.list.length;
   const isHeadless = service.clusterIp === 'None';
+  // Of SCTP alone: a warning has been given.
+  if (ports.length === 0 && written > 0) return false;
   if (ports.length === 0 && type !== 'ExternalName' && !isHeadless) {
     diagnostics.error(
       'service-without-ports',

@@ -72,7 +72,7 @@ const MAX_AFFINITY_SECONDS = 86_400;
 
 const policySchema = z.enum(['Cluster', 'Local']).nullish();
 
-const serviceSchema = z.looseObject({
+export const serviceSchema = z.looseObject({
   metadata: z.looseObject({ annotations: textMapSchema }),
   spec: z.looseObject({
     type: z.enum(SERVICE_TYPES).nullish(),
@@ -193,7 +193,7 @@ function readPorts({ ports }: Written, where: Where, diagnostics: Diagnostics): 
       diagnostics.warning(
         'sctp',
         portWhere.at('protocol'),
-        `port ${port.port} is left out: a lab speaks TCP and UDP`,
+        `port ${port.port} is left out${ports?.length === 1 ? ', and with it the Service' : ''}: a lab speaks TCP and UDP`,
       );
       return [];
     }

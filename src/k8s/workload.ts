@@ -41,7 +41,7 @@ export interface WorkloadSpec {
   readonly at: SourceRef;
 }
 
-const workloadSchema = z.looseObject({
+export const workloadSchema = z.looseObject({
   metadata: z.looseObject({ annotations: textMapSchema }),
   spec: z.looseObject({
     replicas: z.int().min(0).nullish(),

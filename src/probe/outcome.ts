@@ -72,10 +72,11 @@ function readCurl({ exitCode, out, err, body }: ToolResult): Outcome {
 
 /**
  * Why there is no connection curl 7.77 and later say only on the way (`-v`), in the kernel's words: of the last address
- * that they tried.
+ * that they tried. What is no curl's own is what could not start it.
  */
 function lastWords(err: string): string {
-  const said = [...err.matchAll(/^curl: \(\d+\) (.*)$/gm)].at(-1)?.[1] ?? '';
+  const said = [...err.matchAll(/^curl: \(\d+\) (.*)$/gm)].at(-1)?.[1];
+  if (said === undefined) return err.replaceAll(/^[*<>{}].*\n?/gm, '').trim();
   const why = [...err.matchAll(/^\* .*\b(?:failed|connect fail for \S+): (.*)$/gm)].at(-1)?.[1];
   return why === undefined ? said : said.replace(/Could(?:n't| not) connect to server$/, why);
 }

@@ -7,7 +7,7 @@
 import * as z from 'zod';
 
 import { type Diagnostics, suggest } from '../base/diagnostic.ts';
-import { isRecord, type Path, type SourceTree, valueAt } from './yaml.ts';
+import { isRecord, type KnownPaths, type Path, type SourceTree, valueAt } from './yaml.ts';
 
 /** The value as the schema reads it, or undefined after reporting what is wrong with it. */
 export function readWith<Schema extends z.ZodType>(
@@ -234,29 +234,59 @@ function kindOf(value: unknown): string {
 
 /** The keys that the schema knows at a path: what a misspelt key is compared with. */
 export function keysAt(schema: z.core.$ZodType, path: Path): string[] {
+  return schemasAt(schema, path).flatMap(({ def }) =>
+    def.type === 'object' ? Object.keys((def as z.core.$ZodObjectDef).shape) : [],
+  );
+}
+
+/** What a path may lead to that is not there yet: what the schema knows. */
+export function pathsOf(schema: z.core.$ZodType): KnownPaths {
+  return {
+    knows: (path, key) => keysAt(schema, path).includes(key),
+    isFreeMap: (path) =>
+      schemasAt(schema, path).some(({ def }) => {
+        if (def.type !== 'record') return false;
+        const values = schemasAt((def as z.core.$ZodRecordDef).valueType, []);
+        return values.every(({ def: { type } }) => !HOLDS_MORE.has(type));
+      }),
+  };
+}
+
+/** Whether a key that the schema does not know is refused at the path. */
+export function isStrictAt(schema: z.core.$ZodType, path: Path): boolean {
+  return schemasAt(schema, path).some(
+    ({ def }) => (def as z.core.$ZodObjectDef).catchall?._zod.def.type === 'never',
+  );
+}
+
+const HOLDS_MORE: ReadonlySet<string> = new Set(['object', 'record', 'array']);
+
+/** Several where the schema is a union; none where it says nothing of such a place. */
+function schemasAt(schema: z.core.$ZodType, path: Path): z.core.$ZodTypeInternals[] {
   const { def } = schema._zod;
   const [head, ...rest] = path;
   switch (def.type) {
     case 'object': {
-      const { shape } = def as z.core.$ZodObjectDef;
-      if (head === undefined) return Object.keys(shape);
-      const child = shape[String(head)];
-      return child === undefined ? [] : keysAt(child, rest);
+      if (head === undefined) return [schema._zod];
+      const child = (def as z.core.$ZodObjectDef).shape[String(head)];
+      return child === undefined ? [] : schemasAt(child, rest);
     }
     case 'record':
-      return head === undefined ? [] : keysAt((def as z.core.$ZodRecordDef).valueType, rest);
+      if (head === undefined) return [schema._zod];
+      return schemasAt((def as z.core.$ZodRecordDef).valueType, rest);
     case 'array':
-      return head === undefined ? [] : keysAt((def as z.core.$ZodArrayDef).element, rest);
+      if (head === undefined) return [schema._zod];
+      return schemasAt((def as z.core.$ZodArrayDef).element, rest);
     case 'union':
-      return (def as z.core.$ZodUnionDef).options.flatMap((option) => keysAt(option, path));
+      return (def as z.core.$ZodUnionDef).options.flatMap((option) => schemasAt(option, path));
     case 'optional':
     case 'default':
     case 'nullable':
     case 'prefault':
-      return keysAt((def as z.core.$ZodOptionalDef).innerType, path);
+      return schemasAt((def as z.core.$ZodOptionalDef).innerType, path);
     case 'pipe':
-      return keysAt((def as z.core.$ZodPipeDef).in, path);
+      return schemasAt((def as z.core.$ZodPipeDef).in, path);
     default:
-      return [];
+      return head === undefined ? [schema._zod] : [];
   }
 }

@@ -103,6 +103,10 @@ export function readYaml(file: string, text: string, diagnostics: Diagnostics): 
     const walk = (node: Node | null, path: Path, key: SourceRef): unknown => {
       const resolved = isAlias(node) ? (node.resolve(document) ?? null) : node;
       const here = node?.range == null ? key : refAt(node.range[0]);
+      if (isAlias(node) && resolved === null) {
+        const what = `"*${node.source}" stands for nothing: no value is marked "&${node.source}"`;
+        diagnostics.error('yaml-syntax', here, what, 'mark the value that is meant, or write it');
+      }
       positions.set(pathKey(path), { value: here, key });
       if (isMap(resolved)) {
         const result: Record<string, unknown> = {};
@@ -152,15 +156,23 @@ function explain(code: string, said: string, rest: string): { what: string; hint
   };
 }
 
+/** What a path may lead to that is not there yet. */
+export interface KnownPaths {
+  /** Whether what stands at the path may have this key. */
+  knows(path: Path, key: string): boolean;
+  /** Whether the keys there are anybody's own, dots and all, with nothing below them: labels. */
+  isFreeMap(path: Path): boolean;
+}
+
 /**
  * A path as a person writes it, `vpcs.main.routeTables.private-1.routes`, to the keys it means in this value. A key
  * may hold dots (`internet.example.com.address`): the longest key that is there wins. The last key may be new, and so may
- * one on the way that the schema knows (`cluster.cni` where the lab says nothing of it).
+ * one on the way that is known (`cluster.cni` where the lab says nothing of it).
  */
 export function resolvePath(
   value: unknown,
   text: string,
-  isKnownKey: (path: Path, key: string) => boolean,
+  known: KnownPaths,
   at: SourceRef,
   diagnostics: Diagnostics,
   /** What a person has written of which this is the end, and what the value is. */
@@ -186,9 +198,11 @@ export function resolvePath(
       rest = others;
       continue;
     }
-    const known = isRecord(here) ? Object.keys(here) : [];
+    const isMap = isRecord(here) || here === undefined || here === null;
+    if (isMap && known.isFreeMap(path)) return [...path, rest.join('.')];
+    const there = isRecord(here) ? Object.keys(here) : [];
     let length = rest.length;
-    while (length > 0 && !known.includes(rest.slice(0, length).join('.'))) length -= 1;
+    while (length > 0 && !there.includes(rest.slice(0, length).join('.'))) length -= 1;
     if (length > 0) {
       const key = rest.slice(0, length).join('.');
       path.push(key);
@@ -196,12 +210,9 @@ export function resolvePath(
       rest = rest.slice(length);
       continue;
     }
-    if (rest.length === 1 && (isRecord(here) || here === undefined || here === null)) {
-      path.push(rest[0] ?? '');
-      return path;
-    }
     const word = rest[0] ?? '';
-    if (isKnownKey(path, word)) {
+    if (isMap && word !== '' && rest.length === 1) return [...path, word];
+    if (known.knows(path, word)) {
       path.push(word);
       here = undefined;
       rest = rest.slice(1);
@@ -211,7 +222,7 @@ export function resolvePath(
       'unknown-path',
       at,
       `"${whole.text}": there is no "${word}" in ${path.length === 0 ? whole.what : path.join('.')}`,
-      suggest(word, known),
+      suggest(word, there),
     );
     return undefined;
   }

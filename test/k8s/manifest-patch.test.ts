@@ -69,6 +69,64 @@ t.test('a key of an object is replaced, or is new', async (t) => {
   t.strictSame(pods(read), { 'default/web': { app: 'other' }, 'shop/web': { tier: 'front' } });
 });
 
+t.test('the key of a label or an annotation is one key, with its dots', async (t) => {
+  const read = patched(`      manifests.pod/web.metadata.labels.app.kubernetes.io/name: web
+      manifests.pod/shop/web.metadata.annotations.hoplab.io/ready: 'false'
+      manifests.netpol/api.spec.podSelector.matchLabels.app.kubernetes.io/name: web
+`);
+  t.strictSame(read.said, []);
+  t.strictSame(pods(read)['default/web'], { app: 'web', 'app.kubernetes.io/name': 'web' });
+  t.strictSame(
+    (read.spec?.manifests.pods ?? []).map(({ name, ready }) => [name, ready]),
+    [
+      ['web', true],
+      ['web', false],
+    ],
+  );
+  t.match(read.spec?.manifests.networkPolicies[0]?.selector, {
+    matchLabels: { 'app.kubernetes.io/name': 'web' },
+  });
+});
+
+t.test('a key that nothing reads is warned of', async (t) => {
+  t.strictSame(
+    patched(`      manifests.netpol/api.spec: { podSelector: {} }
+      manifests.pod/web.spec.contaners: []
+      manifests.pod/web.spce: 5
+      manifests.pod/web.spec.containers.0.image: nginx
+`).said,
+    [
+      'lab.yaml:6:7: warning[patch-of-nothing]: "manifests.pod/web.spec.contaners" changes nothing: of "contaners" in spec of pod/web nothing is read\n  hint: did you mean "containers"?',
+      'lab.yaml:7:7: warning[patch-of-nothing]: "manifests.pod/web.spce" changes nothing: of "spce" in pod/web nothing is read\n  hint: did you mean "spec"?',
+    ],
+  );
+});
+
+t.test('what contradicts its path is refused', async (t) => {
+  t.strictSame(
+    patched(`      manifests.netpol/new: { kind: Pod, metadata: { name: other, namespace: shop } }
+      manifests.pod/web: 5
+      manifests.pod/web.: {}
+      manifests.ns/a/b: {}
+      manifests.list/x: { items: [] }
+      manifests.netpol/api.v2: { spec: { podSelector: {} } }
+`)
+      .said.map((one) => one.split('\n')[0])
+      .filter((one) => one?.includes('labels') !== true),
+    [
+      'lab.yaml:5:7: error[patch-contradicts]: "manifests.netpol/new" is an object whose kind is "Pod"',
+      'lab.yaml:5:7: error[patch-contradicts]: "manifests.netpol/new" is an object whose metadata.name is "other"',
+      'lab.yaml:5:7: error[patch-contradicts]: "manifests.netpol/new" is an object whose metadata.namespace is "shop"',
+      'lab.yaml:6:7: error[not-an-object]: "manifests.pod/web" is to be 5, which is no object',
+      'lab.yaml:7:7: error[unknown-path]: "manifests.pod/web.": there is no "" in pod/web',
+      'lab.yaml:8:7: error[unknown-path]: "manifests.ns/a/b": the manifests have no "ns/a/b"',
+      'lab.yaml:9:7: error[unknown-path]: "manifests.list/x": no kind of objects is called "list"',
+      'lab.yaml:10:7: warning[patch-of-nothing]: "manifests.netpol/api.v2" changes nothing: of "v2" in netpol/api nothing is read',
+      'lab.yaml:5:29: error[missing-key]: NetworkPolicy "new" lacks "spec"',
+    ],
+  );
+});
+
 t.test('null takes an object away, from a file as from a List', async (t) => {
   const read = patched(`      manifests.pod/default/web: null
       manifests.Pod/shop/web: null
@@ -142,11 +200,20 @@ t.test('what is taken away already may be taken away again', async (t) => {
   t.strictSame(policies(read), [['default/api.v1', 0]]);
 });
 
+t.test('what is in an object that was taken away can not be changed', async (t) => {
+  t.match(
+    patched(`      manifests.netpol/api: null
+      manifests.netpol/api.spec.ingress: []
+`).said,
+    [/"manifests.netpol\/api.spec.ingress": "netpol\/api" has been taken away/],
+  );
+});
+
 t.test('--set with nothing behind the sign takes away', async (t) => {
   const diagnostics = new Diagnostics();
-  t.match(parseSet('manifests.netpol/api=', diagnostics), {
-    path: 'manifests.netpol/api',
-    value: null,
-  });
+  for (const nothing of ['', ' ', ' # nothing', 'null', '~']) {
+    const patch = parseSet(`manifests.netpol/api=${nothing}`, diagnostics);
+    t.match(patch, { path: 'manifests.netpol/api', value: null }, `"${nothing}"`);
+  }
   t.strictSame(diagnostics.list, []);
 });

@@ -1,6 +1,8 @@
 /** RDS on a real PostgreSQL (fidelity rows RDS-01, RDS-02). */
 
-import { rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, statSync, truncateSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 import t from 'tap';
 
@@ -11,6 +13,13 @@ import { differences } from '../support/matrix.ts';
 import { edit, type TestLab, withLab } from '../support/with-lab.ts';
 
 t.jobs = 2;
+
+// Where what is kept of clusters lies: a machine's own may be there or not.
+const CACHE = mkdtempSync(join(tmpdir(), 'hoplab-cache-'));
+process.env['XDG_CACHE_HOME'] = CACHE;
+t.teardown(() => {
+  rmSync(CACHE, { recursive: true, force: true });
+});
 
 const LAB = `
 vpcs:
@@ -272,6 +281,40 @@ t.test(
     });
   },
 );
+
+t.test('what is kept of a cluster is made anew where it is of no use', async (t) => {
+  const own = edit(
+    LAB,
+    'availabilityZone: az-1',
+    'availabilityZone: az-1\n        masterUsername: keeper',
+  );
+  const kept = (): string[] =>
+    readdirSync(join(CACHE, 'hoplab'))
+      .filter((name) => name.endsWith('.tar'))
+      .map((name) => join(CACHE, 'hoplab', name));
+  const before = new Set(kept());
+  const comesUp = async (what: string): Promise<void> => {
+    await withLab(t, { lab: own }, async (lab) => {
+      const uri = `postgresql://keeper:hoplab-secret@${endpointOf(lab)}/postgres`;
+      t.equal(await lab.out('instance/app', `psql -XAt ${uri} -c 'select 1'`), '1', what);
+    });
+  };
+  await comesUp('without one');
+  const [file = ''] = kept().filter((path) => !before.has(path));
+  const bytes = statSync(file).size;
+  for (const [what, left] of [
+    ['cut off', Math.floor(bytes / 2)],
+    ['empty', 0],
+  ] as const) {
+    truncateSync(file, left);
+    await comesUp(what);
+    t.equal(statSync(file).size, bytes, 'and it is whole again');
+  }
+  // As after a power cut: all of its bytes are there, and none was written.
+  truncateSync(file, 0);
+  truncateSync(file, bytes);
+  await comesUp('of zeros');
+});
 
 t.test('an ordinary user has databases, too', async (t) => {
   const { home, hoplab } = ordinaryUser();

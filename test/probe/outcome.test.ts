@@ -73,6 +73,11 @@ t.test('curl: why there is no connection, in the words of any version', async (t
       'refused',
       'Failed to connect to web port 80 after 9 ms: Connection refused',
     ],
+    [
+      'nsenter: failed to execute curl: No such file or directory\n',
+      'unreachable',
+      'nsenter: failed to execute curl: No such file or directory',
+    ],
   ];
   for (const [err, wanted, said] of cases) {
     const found = readOutcome('http', { exitCode: 7, out: '{}', err, body: '' });

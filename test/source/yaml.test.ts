@@ -1,7 +1,7 @@
 import t from 'tap';
 
 import { Diagnostics, renderDiagnostic, renderSourceRef } from '../../src/base/diagnostic.ts';
-import { readYaml, resolvePath, type SourceTree } from '../../src/source/yaml.ts';
+import { type Path, readYaml, resolvePath, type SourceTree } from '../../src/source/yaml.ts';
 
 function read(text: string, file = 'lab.yaml'): SourceTree {
   const diagnostics = new Diagnostics();
@@ -51,6 +51,12 @@ t.test('a file may hold several documents; one that is no YAML is left out', asy
   const trees = readYaml('m.yaml', 'a: 1\n---\nb: [\n---\nc: 3\n', diagnostics);
   t.equal(diagnostics.hasErrors, true);
   t.strictSame(trees.map((tree) => tree.value).filter((value) => value !== null)[0], { a: 1 });
+});
+
+t.test('an alias of nothing is a mistake', async (t) => {
+  const diagnostics = new Diagnostics();
+  readYaml('m.yaml', 'a: &one 1\nb: *one\nc: *two\n', diagnostics);
+  t.match(diagnostics.list.map(renderDiagnostic), [/^m.yaml:3:4: error\[yaml-syntax\]: "\*two"/]);
 });
 
 t.test('a patch puts its value and its own places in', async (t) => {
@@ -105,11 +111,17 @@ t.test(
   },
 );
 
+/** What a path may lead to that is not there. */
+const KNOWN = {
+  knows: (path: Path, key: string) => path.length === 0 && key === 'labels',
+  isFreeMap: (path: Path) => path.join() === 'labels',
+};
+
 t.test('a path as a person writes it, with dots inside of names', async (t) => {
   const diagnostics = new Diagnostics();
   const { value } = read(TEXT);
   const resolve = (text: string) =>
-    resolvePath(value, text, () => false, { file: 'f', line: 1, column: 1 }, diagnostics);
+    resolvePath(value, text, KNOWN, { file: 'f', line: 1, column: 1 }, diagnostics);
   t.strictSame(
     [
       'vpcs.main.cidr',
@@ -117,6 +129,7 @@ t.test('a path as a person writes it, with dots inside of names', async (t) => {
       'internet.example.com',
       'list.1.two',
       'vpcs.main.new',
+      'labels.app.kubernetes.io/name',
     ].map(resolve),
     [
       ['vpcs', 'main', 'cidr'],
@@ -124,6 +137,7 @@ t.test('a path as a person writes it, with dots inside of names', async (t) => {
       ['internet', 'example.com'],
       ['list', 1, 'two'],
       ['vpcs', 'main', 'new'],
+      ['labels', 'app.kubernetes.io/name'],
     ],
   );
   t.strictSame(diagnostics.list, []);
