@@ -6,28 +6,12 @@
  * name says already (`apiVersion`, `kind`, `metadata.name`) need not be said again.
  */
 
-import type * as z from 'zod';
-
 import { Diagnostics, type SourceRef, suggest } from '../base/diagnostic.ts';
-import { isStrictAt, keysAt, pathsOf } from '../source/schema.ts';
-import {
-  isRecord,
-  type KnownPaths,
-  type Path,
-  resolvePath,
-  SourceTree,
-  valueAt,
-} from '../source/yaml.ts';
-import { endpointsSchema, sliceSchema } from './endpoint-slice.ts';
-import { ingressClassSchema, ingressSchema } from './ingress.ts';
-import { type KnownKind, kindOfWord, wordsOfKind } from './kind.ts';
-import { namespaceSchema } from './namespace.ts';
-import { networkPolicySchema } from './network-policy.ts';
+import { isRecord, type Path, resolvePath, SourceTree, valueAt } from '../source/yaml.ts';
+import { kindOfWord } from './kind.ts';
 import { type KubernetesObject, readObjects } from './object.ts';
-import { podTemplateSchema } from './pod.ts';
-import { securityGroupPolicySchema } from './security-group-policy.ts';
-import { serviceSchema } from './service.ts';
-import { workloadSchema } from './workload.ts';
+import { pathsIn, warnOfNothing } from './object-paths.ts';
+import { findObject, namesOf, newName, type ObjectName } from './object-word.ts';
 
 /** What is replaced, by what, and where that is written. */
 export interface ManifestPatch {
@@ -45,23 +29,6 @@ export interface PatchedManifests {
   /** What is taken away already may be taken away again: an experiment's object by `--set`. */
   readonly gone: ReadonlySet<string>;
 }
-
-/** What is read of each kind. */
-const SCHEMAS: Readonly<Record<string, z.ZodType>> = {
-  Pod: podTemplateSchema,
-  Namespace: namespaceSchema,
-  Service: serviceSchema,
-  Endpoints: endpointsSchema,
-  Deployment: workloadSchema,
-  ReplicaSet: workloadSchema,
-  StatefulSet: workloadSchema,
-  DaemonSet: workloadSchema,
-  EndpointSlice: sliceSchema,
-  Ingress: ingressSchema,
-  IngressClass: ingressClassSchema,
-  NetworkPolicy: networkPolicySchema,
-  SecurityGroupPolicy: securityGroupPolicySchema,
-};
 
 /** Reports `unknown-path`, `not-an-object`, `patch-contradicts`, and warns with `patch-of-nothing`. */
 export function patchManifests(
@@ -105,99 +72,15 @@ export function patchManifests(
     const whole = withHeader(value, object, patch, diagnostics);
     return { trees: replace(object.tree.patched(object.path, whole, tree, treePath)), gone };
   }
-  const schema = SCHEMAS[object.kind];
   const before = valueAt(object.tree.value, object.path);
   const whole = { text: `manifests.${text}`, what: name };
-  const inside = resolvePath(before, rest, pathsIn(schema), at, diagnostics, whole);
+  const inside = resolvePath(before, rest, pathsIn(object.kind), at, diagnostics, whole);
   if (inside === undefined) return manifests;
-  if (valueAt(before, inside) === undefined) warnOfNothing(schema, inside, whole, at, diagnostics);
+  if (valueAt(before, inside) === undefined) {
+    warnOfNothing(object.kind, inside, whole, at, diagnostics);
+  }
   const path = [...object.path, ...inside];
   return { trees: replace(object.tree.patched(path, value ?? undefined, tree, treePath)), gone };
-}
-
-/** Names may hold dots: the longest that is there wins. `rest` is undefined where the object as a whole is meant. */
-function findObject(
-  objects: readonly KubernetesObject[],
-  text: string,
-):
-  | {
-      readonly object: KubernetesObject;
-      readonly name: string;
-      readonly rest: string | undefined;
-    }
-  | undefined {
-  const matches = objects.flatMap((object) =>
-    namesOf(object)
-      .filter((name) => text === name || text.startsWith(`${name}.`))
-      .map((name) => ({ object, name })),
-  );
-  const [longest] = matches.sort((a, b) => b.name.length - a.name.length);
-  if (longest === undefined) return undefined;
-  const isWhole = text === longest.name;
-  return { ...longest, rest: isWhole ? undefined : text.slice(longest.name.length + 1) };
-}
-
-function namesOf({ known, namespace, name }: KubernetesObject): string[] {
-  return wordsOfKind(known).flatMap((word) => [
-    ...(namespace === 'default' || namespace === '' ? [`${word}/${name}`] : []),
-    ...(namespace === '' ? [] : [`${word}/${namespace}/${name}`]),
-  ]);
-}
-
-/** What every object has, whether or not its kind's schema asks for it. */
-const HEADER: Readonly<Record<string, readonly string[]>> = {
-  '': ['apiVersion', 'kind', 'metadata'],
-  metadata: ['name', 'namespace', 'labels', 'annotations'],
-};
-
-function pathsIn(schema: z.ZodType | undefined): KnownPaths {
-  const own = schema === undefined ? undefined : pathsOf(schema);
-  return {
-    knows: (path, key) =>
-      HEADER[path.join('.')]?.includes(key) === true || own?.knows(path, key) === true,
-    isFreeMap: (path) =>
-      /^metadata\.(labels|annotations)$/.test(path.join('.')) || own?.isFreeMap(path) === true,
-  };
-}
-
-/** A misspelt key would change nothing, and look like an answer. */
-function warnOfNothing(
-  schema: z.ZodType | undefined,
-  inside: Path,
-  { text, what }: { readonly text: string; readonly what: string },
-  at: SourceRef,
-  diagnostics: Diagnostics,
-): void {
-  const parent = inside.slice(0, -1);
-  const key = String(inside.at(-1));
-  const paths = pathsIn(schema);
-  if (schema === undefined || paths.knows(parent, key) || paths.isFreeMap(parent)) return;
-  // It will be refused.
-  if (isStrictAt(schema, parent)) return;
-  const known = [...(HEADER[parent.join('.')] ?? []), ...keysAt(schema, parent)];
-  const place = parent.length === 0 ? what : `${parent.join('.')} of ${what}`;
-  diagnostics.warning(
-    'patch-of-nothing',
-    at,
-    `"${text}" changes nothing: of "${key}" in ${place} nothing is read`,
-    suggest(key, known),
-  );
-}
-
-interface ObjectName {
-  readonly known: KnownKind;
-  readonly name: string;
-  /** Empty for a kind that has none. */
-  readonly namespace: string;
-}
-
-/** `netpol/api`, `netpol/shop/api`: the name of an object that may be added. */
-function newName(text: string): ObjectName | undefined {
-  const [, word = '', namespace, name = ''] =
-    /^([a-z]+)\/(?:([^/.]+)\/)?([^/.]+)$/.exec(text) ?? [];
-  const known = kindOfWord(word);
-  if (known === undefined || (!known.namespaced && namespace !== undefined)) return undefined;
-  return { known, name, namespace: known.namespaced ? (namespace ?? 'default') : '' };
 }
 
 function withHeader(

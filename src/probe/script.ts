@@ -36,8 +36,8 @@ export const PATIENCE_MS = 2000;
 const PARALLEL = 8;
 /** What timeout(1) exits with where it has ended the program. */
 export const TIMED_OUT = 124;
-/** A capture hands a packet on at once, but tcpdump must get its turn before it is ended. */
-const SETTLE_SECONDS = 0.02;
+/** Far longer than it takes tcpdump to get its turn. */
+const SETTLE_TRIES = 400;
 
 export function renderProbeScript(
   asks: readonly Ask[],
@@ -53,7 +53,7 @@ export function renderProbeScript(
   ];
   for (const netns of captures) {
     lines.push(
-      `nsenter --net=/run/netns/${netns} sh -c 'ip -o link >${netns}.links; exec tcpdump -Z root -i any -n -U --immediate-mode -s 256 -w ${netns}.pcap ip' >/dev/null 2>${netns}.tcpdump & captures="$captures $!"`,
+      `nsenter --net=/run/netns/${netns} sh -c 'read -r pid rest </proc/self/stat; echo "$pid" >${netns}.pid; ip -o link >${netns}.links; exec tcpdump -Z root -i any -n -U --immediate-mode -s 256 -w ${netns}.pcap ip' >/dev/null 2>${netns}.tcpdump & captures="$captures $!"`,
     );
   }
   if (captures.length > 0) {
@@ -81,15 +81,14 @@ export function renderProbeScript(
     );
   });
   lines.push('wait $probes');
-  if (captures.length > 0) lines.push(`sleep ${SETTLE_SECONDS} & settled=$!`);
   for (const netns of conntrack) {
     lines.push(`nsenter --net=/run/netns/${netns} conntrack -L >${netns}.conntrack 2>/dev/null`);
   }
   lines.push(
     `[ ! -e ${DROP_LOG} ] || { ${renderFlush()}; cat <&8; [ ${DROP_LOG} -ef /proc/self/fd/8 ] || cat ${DROP_LOG}; } >drops`,
   );
-  // Each packet is in its file once tcpdump has it (-U). Closing a capture takes the kernel a while: nobody waits for it.
-  if (captures.length > 0) lines.push('wait $settled', 'kill $captures');
+  // Closing a capture takes the kernel a while: nobody waits for it.
+  if (captures.length > 0) lines.push(...renderSettling(captures), 'kill $captures');
   const later = asks.flatMap((ask, index) => (isWatched(ask) ? [] : renderSamples(ask, index)));
   if (later.length > 0) {
     lines.push('samples=', ...later.map((line) => `${line} & samples="$samples $!"`));
@@ -97,6 +96,27 @@ export function renderProbeScript(
   }
   lines.push('tar -cf - .');
   return lines.join('\n');
+}
+
+/**
+ * Waits until all captures have handed on what has come: each packet is in its file once tcpdump has it (-U), and it has all
+ * once it waits for more. Whoever has a packet to read is runnable from the moment that it comes.
+ * @see proc_pid_stat(5): the third field is the state
+ */
+function renderSettling(captures: readonly NetnsName[]): string[] {
+  return [
+    'tries=0',
+    'while :; do',
+    '  busy=',
+    `  for n in ${captures.join(' ')}; do`,
+    '    state=; read -r pid <"$n.pid" && read -r a b state rest <"/proc/$pid/stat"',
+    '    case $state in R | D) busy=1 ;; esac',
+    '  done 2>/dev/null',
+    '  tries=$((tries + 1))',
+    `  { [ -z "$busy" ] || [ $tries -gt ${SETTLE_TRIES} ]; } && break`,
+    '  sleep 0.005',
+    'done',
+  ];
 }
 
 /**
