@@ -127,7 +127,14 @@ t.test('the machine is what it was', async (t) => {
         [held],
         'nothing of them runs outside but what holds their namespaces',
       );
-      for (const lab of labs) await outOfReach(t, runner, lab, targets, macs);
+      // Much of it is waiting for what does not come.
+      const waiting = [...labs];
+      const next = async (): Promise<void> => {
+        for (let lab = waiting.shift(); lab !== undefined; lab = waiting.shift()) {
+          await outOfReach(t, runner, lab, targets, macs);
+        }
+      };
+      await Promise.all([next(), next(), next()]);
       t.match(await all('down'), { exitCode: 0, stderr: '' });
       const after = await takeSnapshot();
       t.strictSame(differences(before, after), [], 'after them');
