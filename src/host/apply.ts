@@ -57,8 +57,8 @@ export async function apply(
 
 /**
  * A process that lives on would keep the lock, which the shell has as file descriptor 3, for as long as it lives. While it
- * starts, another lock is held in its place, for whoever comes when we were killed in this very moment: shared, for several start
- * at once.
+ * starts, another lock is held in its place, for whoever comes when we were killed in this very moment; shared, because
+ * several start at once.
  */
 function withoutLock(command: Command): Command {
   if (command.leavesProcess !== true) return command;
