@@ -317,6 +317,7 @@ export function planDbInstance(database: DbInstance, script: string): Fragment {
       ...postgresServer(
         {
           netns,
+          database: database.name,
           port: database.port,
           statements: statementsOf(database),
           ...(peer === undefined

@@ -1,7 +1,7 @@
 #!/bin/sh
 # One PostgreSQL of a database instance, run in its network namespace by the sandbox's root:
 #
-#   postgres.sh primary NAME PEER                PEER is the name of the other one of a Multi-AZ instance, else -
+#   postgres.sh primary NAME PEER DATABASE       PEER is the name of the other one of a Multi-AZ instance, else -
 #   postgres.sh standby NAME PEER ADDRESS PORT   the primary's address on the link between the two
 #
 # Its configuration is NAME.conf, NAME.hba and NAME.sql in /run/hoplab, its data lies in /run/hoplab/postgres/NAME. It
@@ -146,18 +146,20 @@ create() {
     [ "$peer" = - ] || { cp -a "$data.new" "$other.new" && name_standby; }
   fi
   echo "$line" >"$data.new/hoplab.line"
+  echo "$database" >"$data.new/hoplab.database"
   mv "$data.new" "$data"
 }
 
 name_standby() {
   echo "$line" >"$other.new/hoplab.line"
+  echo "$database" >"$other.new/hoplab.database"
   as_postgres touch "$other.new/standby.signal"
   mv "$other.new" "$other"
 }
 
-# A line of a database's history begins when it is made, and with each promotion. hoplab.line says which line the data are
-# of, and which one that began from: PostgreSQL's own identifier is the same for all that came out of the cache, and its
-# timelines are only counted, so that two servers may both be on the second and have different things there.
+# A line of a database's history begins when it is made, with each promotion, and when it goes on alone. hoplab.line says
+# which line the data are of, and which one that began from: PostgreSQL's own identifier is the same for all that came out of
+# the cache, and its timelines are only counted, so that two servers may both be on the second and have different things there.
 line_of() {
   line='' parent=''
   read -r line parent 2>/dev/null <"$1/hoplab.line" || :
@@ -170,18 +172,48 @@ begin_line() {
   mv "$data/hoplab.line.new" "$data/hoplab.line"
 }
 
-# A standby has at most what its primary has. Who wrote itself may have more than what its peer went on from: PostgreSQL sees
-# that by where the peer's timeline begins.
+# Whether another directory has what was confirmed later than anything here: it went on from here, or has been alone
+# meanwhile. Two that are of one line have the same, for nothing is confirmed by one of two.
+is_ahead() {
+  cmp -s "$sql" "$1/hoplab.sql" || return 1
+  cmp -s "$sql" "$data/hoplab.sql" || return 0
+  line_of "$1"
+  theirs=$line from=$parent
+  line_of "$data"
+  [ -n "$theirs" ] || return 1
+  [ "$from" != "$line" ] || return 0
+  [ "$parent" != "$theirs" ] && [ "$theirs" != "$line" ] && [ -e "$1/hoplab.alone" ] && [ ! -e "$data/hoplab.alone" ]
+}
+
+# What this database has elsewhere, also of a server that is no more and whose end was cut off, becomes this one's where it is
+# ahead; what is nobody's then goes.
+take_over() {
+  for rival in "$base"/*; do
+    case $rival in "$data" | *.new) continue ;; esac
+    [ "$(cat "$rival/hoplab.database" 2>/dev/null)" = "$database" ] || continue
+    if is_ahead "$rival"; then
+      end "$rival"
+      rm -rf "$data"
+      mv "$rival" "$data"
+    elif [ "$rival" != "$other" ]; then
+      end "$rival"
+      rm -rf "$rival"
+    fi
+  done
+}
+
+# A standby has at most what its primary has. Who wrote itself, and ended well, may have more than what its peer went on
+# from: PostgreSQL sees that by where the peer's timeline begins, the first time.
 may_follow() {
   line_of "$other"
   theirs=$line from=$parent
   line_of "$data"
-  case $line in
-    '') return 1 ;;
-    "$theirs") [ -e "$data/standby.signal" ] ;;
-    "$from") ;;
-    *) return 1 ;;
-  esac
+  [ -n "$line" ] && [ ! -e "$data/hoplab.trying" ] || return 1
+  if [ "$line" = "$theirs" ]; then
+    [ -e "$data/standby.signal" ]
+  else
+    [ "$line" = "$from" ] && pg_controldata "$data" | grep -q 'cluster state: *shut down$'
+  fi
 }
 
 # --- starting ------------------------------------------------------------------------------------
@@ -265,24 +297,21 @@ chown postgres:postgres "$base"
 
 case $role in
   primary)
+    database=$4
     # Whoever else is the primary must take no more writes; its standby goes on.
     [ "$peer" = - ] || [ -e "$other/standby.signal" ] || end "$other"
     end "$data"
-    if cmp -s "$sql" "$data/hoplab.sql"; then
-      :
-    elif [ "$peer" != - ] && cmp -s "$sql" "$other/hoplab.sql"; then
-      # It was in the other zone alone until now.
-      end "$other"
-      rm -rf "$data"
-      mv "$other" "$data"
-    else
-      create
-    fi
+    take_over
+    cmp -s "$sql" "$data/hoplab.sql" || create
     # Recovery that is no standby's ends where the log ends, and begins a new timeline: that is a promotion.
     if [ -e "$data/standby.signal" ]; then
       begin_line
       mv "$data/standby.signal" "$data/recovery.signal"
+    elif [ "$peer" = - ]; then
+      begin_line
     fi
+    [ "$peer" != - ] || : >"$data/hoplab.alone"
+    rm -f "$data/hoplab.trying"
     start_primary
     [ -z "$copying" ] || wait "$copying" || :
     ;;
@@ -291,9 +320,11 @@ case $role in
     end "$data"
     # Who was the primary until now, or was ended, has what the other one had then, and asks for what came later.
     if may_follow; then
+      : >"$data/hoplab.trying"
       as_postgres touch "$data/standby.signal"
       if start_standby; then
         cp "$other/hoplab.line" "$data/hoplab.line"
+        rm -f "$data/hoplab.trying" "$data/hoplab.alone" "$other/hoplab.alone"
         exit
       fi
       end "$data"
@@ -307,5 +338,6 @@ case $role in
       end "$data"
       fail 'it does not follow its primary'
     }
+    rm -f "$data/hoplab.alone" "$other/hoplab.alone"
     ;;
 esac

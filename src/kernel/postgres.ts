@@ -18,6 +18,8 @@ import type { KernelObject } from './state.ts';
 
 export interface PostgresServer {
   readonly netns: NetnsName;
+  /** Which database's data it has: an instance's own name. */
+  readonly database: string;
   readonly port: number;
   /** What a new cluster is given, a statement each. */
   readonly statements: readonly string[];
@@ -47,7 +49,7 @@ export function postgresServer(server: PostgresServer, script: string): KernelOb
   const hba = renderHba(peer);
   const role = isStandby
     ? `standby ${netns} ${peer.netns} ${peer.address} ${port}`
-    : `primary ${netns} ${peer?.netns ?? '-'}`;
+    : `primary ${netns} ${peer?.netns ?? '-'} ${server.database}`;
   const start = restartedDaemon({
     name: `postgres-${netns}`,
     pidFile: `${DATA}/${netns}/postmaster.pid`,
@@ -69,7 +71,8 @@ export function postgresServer(server: PostgresServer, script: string): KernelOb
 /** Ends a server that is no more, with its data; not by the script, which goes with the last of them. */
 function renderEnd(data: string): string {
   const isThere = `[ /proc/$pid/cwd -ef ${data} ]`;
-  const end = `pid=$(head -n 1 ${data}/postmaster.pid 2>/dev/null) && ${isThere} && kill -QUIT $pid && while ${isThere}; do sleep 0.01; done`;
+  const waits = `n=0; while ${isThere} && [ $n -lt 300 ]; do n=$((n + 1)); sleep 0.01; done`;
+  const end = `pid=$(head -n 1 ${data}/postmaster.pid 2>/dev/null) && ${isThere} && { kill -QUIT $pid; ${waits}; ! ${isThere} || kill -KILL $pid; }`;
   return `${end}; rm -rf ${data} ${data}.new`;
 }
 
