@@ -80,13 +80,19 @@ export function loadText(text: LabText, sets: readonly string[] = []): Lab {
   const lab = plan(patched, text.directory, sets, undefined, diagnostics);
   // An experiment is the lab with a patch: what is wrong with it is wrong with the lab.
   const names = Object.keys(lab.spec.file.experiments);
-  const ofPatches: Diagnostic[] = [];
-  const experiments = new Map(names.map((name) => [name, experiment(lab, name, ofPatches)]));
-  return { ...lab, experiments, warnings: [...lab.warnings, ...ofPatches] };
+  const experiments = names.map((name) => ({ name, ...experiment(lab, name) }));
+  return {
+    ...lab,
+    experiments: new Map(experiments.map(({ name, changed }) => [name, changed])),
+    warnings: [...lab.warnings, ...experiments.flatMap(({ ofPatch }) => ofPatch)],
+  };
 }
 
 /** The lab as it is during one of its experiments. What it is warned of then is its own; what is said of the patch is not. */
-function experiment(lab: Lab, name: string, ofPatches: Diagnostic[]): Lab {
+function experiment(
+  lab: Lab,
+  name: string,
+): { readonly changed: Lab; readonly ofPatch: readonly Diagnostic[] } {
   const patches: Patch[] = patchesOf(lab.spec.file.experiments[name]?.with ?? {}, lab.source.lab, [
     'experiments',
     name,
@@ -95,9 +101,9 @@ function experiment(lab: Lab, name: string, ofPatches: Diagnostic[]): Lab {
   const diagnostics = new Diagnostics();
   const source = patchLab(lab.source, patches, diagnostics);
   stopOnErrors(diagnostics);
-  ofPatches.push(...diagnostics.list);
+  const ofPatch = [...diagnostics.list];
   try {
-    return plan(source, lab.directory, lab.sets, name, diagnostics);
+    return { changed: plan(source, lab.directory, lab.sets, name, diagnostics), ofPatch };
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     // The place may be far from the patch that made it wrong.

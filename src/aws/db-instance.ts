@@ -15,9 +15,8 @@
  *   the standby is PostgreSQL's own synchronous streaming replication where RDS copies the storage, a failover takes less
  *   than a second and not 60 to 120, is asked for (`availabilityZone`) and never happens by itself, and without its
  *   standby the primary waits for ever; another name, user or password makes the database anew, and so does another zone of
- *   one that stays in one zone; not built - TLS
- *   (`rds.force_ssl`), read replicas, clusters of several instances, RDS Proxy, IAM authentication; invented - the
- *   servers' own host names
+ *   one that stays in one zone; not built - TLS (`rds.force_ssl`), read replicas, clusters of several instances, RDS Proxy,
+ *   IAM authentication; invented - the servers' own host names
  * @see https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/USER_VPC.WorkingWithRDSInstanceinaVPC.html
  * @see https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/Concepts.MultiAZSingleStandby.html
  * @see https://docs.aws.amazon.com/AmazonRDS/latest/APIReference/API_CreateDBInstance.html

@@ -145,16 +145,18 @@ create() {
     keep "$data.new"
     [ "$peer" = - ] || { cp -a "$data.new" "$other.new" && name_standby; }
   fi
-  echo "$line" >"$data.new/hoplab.line"
-  echo "$database" >"$data.new/hoplab.database"
-  mv "$data.new" "$data"
+  name_whole "$data"
 }
 
 name_standby() {
-  echo "$line" >"$other.new/hoplab.line"
-  echo "$database" >"$other.new/hoplab.database"
   as_postgres touch "$other.new/standby.signal"
-  mv "$other.new" "$other"
+  name_whole "$other"
+}
+
+name_whole() {
+  echo "$line" >"$1.new/hoplab.line"
+  echo "$database" >"$1.new/hoplab.database"
+  mv "$1.new" "$1"
 }
 
 # A line of a database's history begins when it is made, with each promotion, and when it goes on alone. hoplab.line says
@@ -289,6 +291,19 @@ start_standby() {
   return 1
 }
 
+# All that its primary has.
+copy() {
+  rm -rf "$data.new"
+  PGCONNECT_TIMEOUT=3 as_postgres pg_basebackup -D "$data.new" -h "$address" -p "$port" -U rdsrepladmin -w -c fast -X stream --no-sync --no-manifest >>"$log" 2>&1 || fail 'pg_basebackup failed'
+  as_postgres touch "$data.new/standby.signal"
+  rm -rf "$data"
+  mv "$data.new" "$data"
+  start_standby || {
+    end "$data"
+    fail 'it does not follow its primary'
+  }
+}
+
 # --- the roles -----------------------------------------------------------------------------------
 
 # The base is made by whoever is first.
@@ -303,13 +318,9 @@ case $role in
     end "$data"
     take_over
     cmp -s "$sql" "$data/hoplab.sql" || create
+    if [ -e "$data/standby.signal" ] || [ "$peer" = - ]; then begin_line; fi
     # Recovery that is no standby's ends where the log ends, and begins a new timeline: that is a promotion.
-    if [ -e "$data/standby.signal" ]; then
-      begin_line
-      mv "$data/standby.signal" "$data/recovery.signal"
-    elif [ "$peer" = - ]; then
-      begin_line
-    fi
+    [ ! -e "$data/standby.signal" ] || mv "$data/standby.signal" "$data/recovery.signal"
     [ "$peer" != - ] || : >"$data/hoplab.alone"
     rm -f "$data/hoplab.trying"
     start_primary
@@ -324,20 +335,14 @@ case $role in
       as_postgres touch "$data/standby.signal"
       if start_standby; then
         cp "$other/hoplab.line" "$data/hoplab.line"
-        rm -f "$data/hoplab.trying" "$data/hoplab.alone" "$other/hoplab.alone"
-        exit
+      else
+        end "$data"
+        copy
       fi
-      end "$data"
+    else
+      copy
     fi
-    rm -rf "$data.new"
-    PGCONNECT_TIMEOUT=3 as_postgres pg_basebackup -D "$data.new" -h "$address" -p "$port" -U rdsrepladmin -w -c fast -X stream --no-sync --no-manifest >>"$log" 2>&1 || fail 'pg_basebackup failed'
-    as_postgres touch "$data.new/standby.signal"
-    rm -rf "$data"
-    mv "$data.new" "$data"
-    start_standby || {
-      end "$data"
-      fail 'it does not follow its primary'
-    }
-    rm -f "$data/hoplab.alone" "$other/hoplab.alone"
+    # Nothing is confirmed by one of them alone from here on.
+    rm -f "$data/hoplab.trying" "$data/hoplab.alone" "$other/hoplab.alone"
     ;;
 esac
